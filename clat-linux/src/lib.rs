@@ -1,0 +1,16 @@
+//! The Linux shell of the CLAT: everything that talks to the kernel.
+//!
+//! # Layout
+//!
+//! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
+//! each packet).
+
+#![cfg(target_os = "linux")]
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod device;
+pub mod virtio;
+
+#[allow(unsafe_code)]
+mod sys;

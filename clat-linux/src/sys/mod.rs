@@ -1,0 +1,3 @@
+//! System calls that need `unsafe`, one file a concern. Nothing here decides anything.
+
+pub(crate) mod tun;
