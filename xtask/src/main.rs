@@ -1,0 +1,39 @@
+//! Chores of the workspace that need more than one command: `cargo xtask --help`.
+//!
+//! One file a chore. Nothing here is part of the program.
+
+#![forbid(unsafe_code)]
+
+mod process;
+mod windows;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", about = "Chores of the workspace")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Cross build for Windows and tests under Wine
+    #[command(subcommand)]
+    Windows(windows::Command),
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().chore {
+        Chore::Windows(command) => windows::run(command),
+    };
+    match done {
+        Ok(code) => code,
+        Err(e) => {
+            eprintln!("xtask: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

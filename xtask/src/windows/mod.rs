@@ -1,0 +1,53 @@
+//! The Windows program from a Debian machine: compiler, std, build, lints, tests under Wine.
+//!
+//! rustup offers no std for the target where it cannot download one, so Debian's `rustc-web` compiles std from
+//! `rust-web-src` once into a private sysroot; every build after that is an ordinary `cargo build --target`.
+
+mod build;
+mod sysroot;
+mod toolchain;
+mod wine;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// The target of every Windows build made on Linux.
+pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check the tools, build std for the target and make the Wine prefix (once a machine)
+    Setup,
+    /// Build clat-cli.exe, release profile; prints its path last
+    Build,
+    /// Clippy for the target, warnings are errors
+    Clippy,
+    /// Unit and integration tests of the Windows crates, under Wine
+    Test {
+        /// Arguments for `cargo test`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run a Windows program under Wine (cargo's runner for the target)
+    Exec {
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Setup => {
+            toolchain::require(toolchain::SETUP)?;
+            let sysroot = sysroot::ensure()?;
+            let prefix = wine::ensure_prefix()?;
+            println!("sysroot {}\nwine prefix {}", sysroot.display(), prefix.display());
+        }
+        Command::Build => println!("{}", build::release()?.display()),
+        Command::Clippy => build::clippy()?,
+        Command::Test { args } => build::test(&args)?,
+        Command::Exec { args } => return wine::exec(&args),
+    }
+    Ok(ExitCode::SUCCESS)
+}
