@@ -1,0 +1,49 @@
+//! The command line as it was typed: structs for clap and nothing else. Each command's own module
+//! resolves them against files and the system.
+
+mod host;
+mod offline;
+pub(crate) mod shell;
+
+// The commands of `host` join `Command` with the modules that do their work.
+#[allow(unused_imports)]
+pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, ServiceCommand, Source, StatusArgs, StopArgs};
+#[allow(unused_imports)]
+pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
+
+use clap::{Args, Parser, Subcommand};
+
+/// CLAT (464XLAT, RFC 6877): IPv4 programs on IPv6-only networks.
+#[derive(Debug, Parser)]
+#[command(name = "clat-cli", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print a completion script for a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page (roff): `clat-cli man | man -l -`.
+    Man,
+}
+
+/// `completions`
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell to complete in.
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
