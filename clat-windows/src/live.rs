@@ -1,0 +1,121 @@
+//! What the control thread and the data thread share: the translator in force, and the counters.
+
+use clat_core::{ClatMap, DropReason, Translator};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The translator of one host.
+pub type HostTranslator = Translator<ClatMap>;
+
+/// The translator in force. The data thread looks at a number once a burst and takes the lock only when it changed.
+#[derive(Debug, Default)]
+pub struct Live {
+    generation: AtomicU64,
+    current: Mutex<Option<Arc<HostTranslator>>>,
+}
+
+impl Live {
+    /// Puts a translator in force, or none: then all packets are dropped.
+    pub fn set(&self, translator: Option<HostTranslator>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = translator.map(Arc::new);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// A data thread's view of a [`Live`].
+#[derive(Debug)]
+pub struct View {
+    live: Arc<Live>,
+    generation: u64,
+    current: Option<Arc<HostTranslator>>,
+}
+
+impl View {
+    /// A view that has seen nothing yet.
+    #[must_use]
+    pub const fn new(live: Arc<Live>) -> Self {
+        Self { live, generation: u64::MAX, current: None }
+    }
+
+    /// The translator in force.
+    pub fn get(&mut self) -> Option<&Arc<HostTranslator>> {
+        let generation = self.live.generation.load(Ordering::Acquire);
+        if generation != self.generation {
+            self.generation = generation;
+            self.current = self.live.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        }
+        self.current.as_ref()
+    }
+}
+
+/// Packets and bytes that left in one direction.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// Everything that the data thread counts. One thread writes, any thread reads.
+#[derive(Debug)]
+pub struct Counters {
+    /// IPv4 in, IPv6 out.
+    pub v4_to_v6: Traffic,
+    /// IPv6 in, IPv4 out.
+    pub v6_to_v4: Traffic,
+    /// ICMP errors sent to the side that the packet came from.
+    pub replies: AtomicU64,
+    /// Packets that found the driver's ring full.
+    pub ring_full: AtomicU64,
+    /// Packets that came in while no translator was in force.
+    pub idle: AtomicU64,
+    drops: [AtomicU64; DropReason::COUNT],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            v4_to_v6: Traffic::default(),
+            v6_to_v4: Traffic::default(),
+            replies: AtomicU64::new(0),
+            ring_full: AtomicU64::new(0),
+            idle: AtomicU64::new(0),
+            drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
+        }
+    }
+}
+
+/// Adds without a locked instruction: there is one writer.
+pub(crate) fn add(counter: &AtomicU64, n: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+impl Traffic {
+    pub(crate) fn count(&self, bytes: usize) {
+        add(&self.packets, 1);
+        add(&self.bytes, bytes as u64);
+    }
+
+    /// Packets and bytes so far.
+    #[must_use]
+    pub fn get(&self) -> (u64, u64) {
+        (self.packets.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+}
+
+impl Counters {
+    pub(crate) fn dropped(&self, reason: DropReason) {
+        if let Some(counter) = self.drops.get(reason as usize) {
+            add(counter, 1);
+        }
+    }
+
+    /// The reasons that occurred, with their counts.
+    pub fn drops(&self) -> impl Iterator<Item = (DropReason, u64)> + '_ {
+        DropReason::ALL
+            .iter()
+            .map(|reason| {
+                (*reason, self.drops.get(*reason as usize).map_or(0, |n| n.load(Ordering::Relaxed)))
+            })
+            .filter(|(_, n)| *n != 0)
+    }
+}

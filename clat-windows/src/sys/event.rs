@@ -1,0 +1,67 @@
+//! Event objects and waiting for them.
+
+use std::io;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::time::Duration;
+use windows_sys::Win32::Foundation::{GetLastError, HANDLE, WAIT_FAILED, WAIT_OBJECT_0};
+use windows_sys::Win32::System::Threading::{
+    CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
+};
+
+/// A manual-reset event: once set it ends every wait.
+#[derive(Debug)]
+pub(crate) struct Event(OwnedHandle);
+
+/// A handle that somebody else closes: the read event of a Wintun session, which outlives its waits because the
+/// session is kept beside it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Borrowed(HANDLE);
+
+// SAFETY: a handle is a number that any thread may use.
+unsafe impl Send for Borrowed {}
+
+impl Borrowed {
+    pub(super) const fn new(handle: HANDLE) -> Self {
+        Self(handle)
+    }
+}
+
+impl Event {
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: no name and no security attributes; the result is checked.
+        let handle = unsafe { CreateEventW(std::ptr::null(), 1, 0, std::ptr::null()) };
+        if handle.is_null() {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the handle is new and nobody else's.
+        Ok(Self(unsafe { OwnedHandle::from_raw_handle(handle) }))
+    }
+
+    pub(crate) fn set(&self) {
+        // SAFETY: the handle is open as long as `self`. It can only fail for a handle that is none.
+        unsafe { SetEvent(self.raw()) };
+    }
+
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(INFINITE);
+        // SAFETY: the handle is open as long as `self`.
+        unsafe { WaitForSingleObject(self.raw(), millis) == WAIT_OBJECT_0 }
+    }
+
+    pub(crate) fn raw(&self) -> RawHandle {
+        self.0.as_raw_handle()
+    }
+}
+
+/// Sleeps until one of the two is set: 0 for the first, 1 for the second, or the Win32 error code.
+pub(crate) fn wait_either(first: Borrowed, second: &Event) -> Result<u32, u32> {
+    // The stop event stands first so that it wins when both are set.
+    let handles = [second.raw(), first.0];
+    // SAFETY: two handles that stay open during the call.
+    match unsafe { WaitForMultipleObjects(2, handles.as_ptr(), 0, INFINITE) } {
+        WAIT_OBJECT_0 => Ok(1),
+        // SAFETY: reads this thread's error code.
+        WAIT_FAILED => Err(unsafe { GetLastError() }),
+        _ => Ok(0),
+    }
+}
