@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_same_name_is_the_same_adapter_in_every_release() {
-        assert_eq!(registry_form(adapter_guid("CLAT")), "@CLAT@");
+        assert_eq!(registry_form(adapter_guid("CLAT")), "{2AB52D6E-49E9-8236-8DB1-3B263EE30214}");
         assert_ne!(adapter_guid("CLAT"), adapter_guid("CLAT2"));
     }
 

@@ -33,6 +33,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Puts what the driver library says into our own log.
+// The crate declares the callback so; on 64-bit Windows there is one calling convention.
+#[allow(unsupported_calling_conventions)]
 extern "stdcall" fn log(level: i32, _timestamp: u64, message: *const u16) {
     if message.is_null() {
         return;
