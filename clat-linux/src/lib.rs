@@ -3,13 +3,18 @@
 //! # Layout
 //!
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
-//! each packet).
+//! each packet), [`segment`] (super-packets cut in software).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
+mod checksum;
 pub mod device;
+mod headers;
+pub mod segment;
+#[cfg(test)]
+mod testing;
 pub mod virtio;
 
 #[allow(unsafe_code)]
