@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
-//! each packet), [`segment`] (super-packets cut in software).
+//! each packet), [`merge`] (packets put together into
+//! super-packets), [`segment`] (super-packets cut in software).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -12,6 +13,7 @@
 mod checksum;
 pub mod device;
 mod headers;
+pub mod merge;
 pub mod segment;
 #[cfg(test)]
 mod testing;
