@@ -3,18 +3,23 @@
 //! # Layout
 //!
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
-//! each packet), [`merge`] (packets put together into
-//! super-packets), [`segment`] (super-packets cut in software).
+//! each packet), [`pump`] (the data threads), [`shared`] (the translator they use), [`merge`] (packets
+//! put together into super-packets), [`segment`] (super-packets cut in software), [`counters`], [`tap`]
+//! (a look at each packet).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 mod checksum;
+pub mod counters;
 pub mod device;
 mod headers;
 pub mod merge;
+pub mod pump;
 pub mod segment;
+pub mod shared;
+pub mod tap;
 #[cfg(test)]
 mod testing;
 pub mod virtio;
