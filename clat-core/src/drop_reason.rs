@@ -62,8 +62,8 @@ drop_reasons! {
     IllegalDestination = "illegal_destination", "RFC 1812 section 5.3.7";
     /// The IPv6 destination is not the address of this CLAT.
     DestinationNotLocal = "destination_not_local", "RFC 6877 section 6.3";
-    /// A private IPv4 destination under 64:ff9b::/96, refused by the policy.
-    PrivateDestination = "private_destination", "RFC 6052 section 3.1";
+    /// A private IPv4 address under 64:ff9b::/96, refused by the policy.
+    PrivateAddress = "private_address", "RFC 6052 section 3.1";
     /// A protocol number that exists in the other family only, or IGMP.
     Protocol = "protocol", "RFC 7915 sections 4.1 and 4.2";
     /// Larger than the next hop's MTU and not to be fragmented.

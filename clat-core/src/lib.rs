@@ -32,6 +32,7 @@ mod policy;
 mod queue;
 mod ra_pref64;
 mod verdict;
+mod wire;
 mod xlat;
 
 pub use addr::{

@@ -32,6 +32,17 @@ pub enum Csum {
     },
 }
 
+impl Csum {
+    /// With the transport header at another place.
+    #[inline]
+    pub(crate) const fn moved_to(self, start: u16) -> Self {
+        match self {
+            Self::Partial { offset, .. } => Self::Partial { start, offset },
+            Self::Complete | Self::Verified => self,
+        }
+    }
+}
+
 /// A super-packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gso {

@@ -55,15 +55,23 @@ pub(crate) struct Rewrite {
 pub(crate) struct Extra {
     /// Zeros that fill the quoted packet up to its unit.
     pub(crate) pad: u8,
-    /// An extension header and object of our own.
+    /// An extension header of our own, and an object that goes behind `extension`.
     pub(crate) own: Vec<u8, MAX_OWN>,
-    /// The extension of the packet that came in, or the rest of it.
+    /// The extension of the packet that came in, without its header where `own` has one.
     pub(crate) extension: Span,
 }
 
 impl Extra {
     pub(crate) fn len(&self) -> usize {
         usize::from(self.pad) + self.own.len() + self.extension.len()
+    }
+
+    /// The runs behind the tail, in order.
+    #[inline]
+    pub(crate) fn slices<'s>(&'s self, packet: &'s [u8]) -> [&'s [u8]; 4] {
+        let (header, object) = self.own.split_at_checked(4).unwrap_or_default();
+        let pad = ZEROS.get(..usize::from(self.pad)).unwrap_or_default();
+        [pad, header, self.extension.of(packet), object]
     }
 }
 
@@ -99,11 +107,6 @@ impl Head {
     pub(crate) fn as_slice(&self) -> &[u8] {
         &self.0
     }
-
-    #[inline]
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut self.0
-    }
 }
 
 /// A packet to send: a head of its own, then up to four more runs of bytes.
@@ -138,15 +141,9 @@ impl<'p> Parts<'p> {
     /// All runs in order, for a gathering write. Those after the tail are empty but for ICMP errors
     /// with RFC 4884 extensions.
     #[must_use]
-    pub fn slices(&self) -> [&[u8]; 5] {
-        let extra = &self.rewrite.extra;
-        [
-            self.head(),
-            self.tail(),
-            ZEROS.get(..usize::from(extra.pad)).unwrap_or_default(),
-            &extra.own,
-            extra.extension.of(self.packet),
-        ]
+    pub fn slices(&self) -> [&[u8]; 6] {
+        let [pad, header, extension, object] = self.rewrite.extra.slices(self.packet);
+        [self.head(), self.tail(), pad, header, extension, object]
     }
 
     /// Length of the whole packet in bytes.

@@ -55,7 +55,7 @@ pub enum PrivateV4 {
     /// Translate like any other.
     #[default]
     Translate,
-    /// Drop, as [`DropReason::PrivateDestination`](crate::DropReason::PrivateDestination).
+    /// Drop, as [`DropReason::PrivateAddress`](crate::DropReason::PrivateAddress).
     Drop,
 }
 

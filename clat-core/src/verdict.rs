@@ -24,6 +24,7 @@ pub enum Verdict<'p> {
 /// What becomes of a packet that is translated in its own buffer.
 #[derive(Debug)]
 #[must_use]
+#[allow(clippy::large_enum_variant)] // no heap to put it on
 pub enum InPlace<'b> {
     /// The translated packet stands in this range of the buffer.
     Forward(Range<usize>, Offload),

@@ -1,6 +1,39 @@
 //! The translation itself: RFC 7915 sections 4 (IPv4 to IPv6) and 5 (IPv6 to IPv4).
+//!
+//! | file | RFC 7915 |
+//! |---|---|
+//! | [`v4_to_v6`] | 4.1: the header, fragments in and out |
+//! | [`options`] | 4.1: source routes |
+//! | [`icmp_v4_to_v6`] | 4.2: types, codes, pointers, MTUs |
+//! | [`quoted_v4_to_v6`] | 4.3: the packet in an ICMPv4 error |
+//! | [`v6_to_v4`] | 5.1: the header, fragments in and out |
+//! | [`chain`] | 5.1: extension headers |
+//! | [`icmp_v6_to_v4`] | 5.2: types, codes, pointers, MTUs |
+//! | [`quoted_v6_to_v4`] | 5.3: the packet in an ICMPv6 error |
+//! | [`icmp_error`] | 4.2, 5.2 by way of RFC 4884: size caps, extensions |
+//! | [`refusal`] | 4.4, 5.4: errors of our own |
+//! | [`transport`] | 4.5, 5.5: checksums |
+//! | [`fragments`] | 4, 5.1.1: the pieces of a packet that is too large |
 
-use crate::{AddressMap, DropReason, InPlace, Offload, Parts, Policy, QueueState, Verdict};
+mod chain;
+mod fragments;
+mod icmp_error;
+mod icmp_v4_to_v6;
+mod icmp_v6_to_v4;
+mod in_place;
+mod options;
+mod quoted_v4_to_v6;
+mod quoted_v6_to_v4;
+mod refusal;
+mod transport;
+mod v4_to_v6;
+mod v6_to_v4;
+
+pub use fragments::Fragments;
+
+use crate::parts::Rewrite;
+use crate::wire::{ipv4, ipv6};
+use crate::{AddressMap, DropReason, InPlace, Offload, Parts, Policy, QueueState, Tos, Verdict};
 use core::ops::Range;
 
 /// A stateless translator: an address map and a policy. Immutable and free to share between threads.
@@ -10,25 +43,34 @@ pub struct Translator<M> {
     policy: Policy,
 }
 
-/// The pieces of a packet that was too large, in order.
-#[derive(Clone, Debug)]
-pub struct Fragments<'p> {
-    packet: &'p [u8],
+/// A [`Verdict`] that does not hold the packet yet.
+enum Outcome {
+    Forward(Rewrite),
+    Fragment(fragments::Pieces),
+    Reply(Rewrite, DropReason),
+    Drop(DropReason),
+    Segment,
 }
 
-impl<'p> Iterator for Fragments<'p> {
-    type Item = Parts<'p>;
-
-    fn next(&mut self) -> Option<Parts<'p>> {
-        let _ = self.packet;
-        None
+impl Outcome {
+    fn of(self, packet: &[u8]) -> Verdict<'_> {
+        match self {
+            Self::Forward(rewrite) => Verdict::Forward(Parts::new(packet, rewrite)),
+            Self::Fragment(pieces) => Verdict::Fragment(Fragments::new(packet, pieces)),
+            Self::Reply(rewrite, reason) => Verdict::Reply(Parts::new(packet, rewrite), reason),
+            Self::Drop(reason) => Verdict::Drop(reason),
+            Self::Segment => Verdict::Segment,
+        }
     }
 }
 
 impl<M: AddressMap> Translator<M> {
-    /// A translator by this map and policy.
+    /// A translator by this map and policy. MTUs below what the families allow are raised.
     #[must_use]
-    pub const fn new(map: M, policy: Policy) -> Self {
+    pub fn new(map: M, mut policy: Policy) -> Self {
+        policy.v6_mtu = policy.v6_mtu.max(ipv6::MIN_MTU);
+        policy.v4_mtu = policy.v4_mtu.max(ipv4::MIN_MTU);
+        policy.lowest_v6_mtu = policy.lowest_v6_mtu.clamp(ipv6::MIN_MTU, policy.v6_mtu);
         Self { map, policy }
     }
 
@@ -56,29 +98,24 @@ impl<M: AddressMap> Translator<M> {
         offload: Offload,
         state: &mut QueueState,
     ) -> Verdict<'p> {
-        match packet.first().map(|b| b >> 4) {
-            Some(4) => self.v4_to_v6(packet, offload, state),
-            Some(6) => self.v6_to_v4(packet, offload, state),
-            Some(_) => Verdict::Drop(DropReason::BadVersion),
-            None => Verdict::Drop(DropReason::Truncated),
-        }
+        self.outcome(packet, offload, state).of(packet)
     }
 
     /// Translates an IPv4 packet (RFC 7915 section 4).
     pub fn v4_to_v6<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        let _ = (packet, offload, state);
-        Verdict::Drop(DropReason::Protocol)
+        v4_to_v6::outcome(self, packet, offload, state).of(packet)
     }
 
     /// Translates an IPv6 packet (RFC 7915 section 5).
     pub fn v6_to_v4<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        let _ = (packet, offload, state);
-        Verdict::Drop(DropReason::Protocol)
+        v6_to_v4::outcome(self, packet, offload, state).of(packet)
     }
 
     /// Translates the packet at `packet` in its own buffer.
     ///
-    /// IPv4 to IPv6 needs 20 bytes of room before the packet (28 where a Fragment Header comes in).
+    /// IPv4 to IPv6 needs room before the packet: 20 bytes, 28 where a Fragment Header comes in, up to
+    /// 56 for ICMP errors. Where the room is too small the result is an [`InPlace::Other`] that
+    /// gathers. A range outside of the buffer counts as an empty packet.
     pub fn in_place<'b>(
         &self,
         buf: &'b mut [u8],
@@ -86,7 +123,25 @@ impl<M: AddressMap> Translator<M> {
         offload: Offload,
         state: &mut QueueState,
     ) -> InPlace<'b> {
-        let bytes = buf.get(packet).unwrap_or_default();
-        InPlace::Other(self.translate_offloaded(bytes, offload, state))
+        in_place::translate(self, buf, packet, offload, state)
+    }
+
+    #[inline]
+    fn outcome(&self, packet: &[u8], offload: Offload, state: &mut QueueState) -> Outcome {
+        match packet.first().map(|b| b >> 4) {
+            Some(4) => v4_to_v6::outcome(self, packet, offload, state),
+            Some(6) => v6_to_v4::outcome(self, packet, offload, state),
+            Some(_) => Outcome::Drop(DropReason::BadVersion),
+            None => Outcome::Drop(DropReason::Truncated),
+        }
+    }
+
+    /// The octet of traffic class or type of service that goes out for the one that came in.
+    #[inline]
+    fn tos(&self, incoming: u8) -> u8 {
+        match self.policy.tos {
+            Tos::Copy => incoming,
+            Tos::Fixed(tos) => tos,
+        }
     }
 }
