@@ -10,6 +10,9 @@
 
 mod cli;
 mod exit;
+mod pcap;
+mod setup;
+mod translate;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -24,6 +27,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Translate(args) => translate::run(&args),
         Command::Completions(args) => cli::shell::completions(args.shell),
         Command::Man => cli::shell::man(),
     }

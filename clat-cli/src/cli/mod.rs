@@ -24,6 +24,12 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Translate a capture: what the CLAT would emit for each packet, to either side.
+    ///
+    /// OUT holds, in order, all that the translator emits: a packet of the other family is the
+    /// translation (several where it was fragmented), one of the same family an ICMP error to the
+    /// sender. Why the other packets were dropped is counted on standard error.
+    Translate(TranslateArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (roff): `clat-cli man | man -l -`.
