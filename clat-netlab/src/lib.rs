@@ -16,12 +16,14 @@
 //! - [`Ns`]: a namespace, commands and threads in it. [`proc`](mod@proc): processes that end with the scene.
 //! - [`Lab`]: the topology. [`ra`]: router advertisements. [`dns`]: DNS64 and others.
 //!   [`servers`]: HTTP and echo. [`tayga`]: the NAT64.
-//! - [`clat`]: the program under test. [`client`]: curl, ping, traceroute, dig.
+//! - [`clat`]: the program under test; [`by_hand`]: what is typed around it with `--no-configure`.
+//! - [`client`]: curl, ping, traceroute, dig.
 //! - [`snapshot`]: the state of a host, compared. [`judge`]: what its kernel counted.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod by_hand;
 pub mod clat;
 pub mod client;
 pub mod dns;

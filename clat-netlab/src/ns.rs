@@ -127,6 +127,18 @@ impl Ns {
         self.set_sysctl("ipv6/conf/default/dad_transmits", "0")
     }
 
+    /// Echo replies leave with Don't Fragment set, as other systems than Linux send them. Without it
+    /// a translator cuts a reply of more than 1260 bytes, and nobody translates ICMP in fragments
+    /// (RFC 7915 section 1.2).
+    ///
+    /// # Errors
+    /// When nft refuses.
+    pub fn answer_echoes_with_df(&self) -> Result<()> {
+        let script = "table ip netlab { chain out { type filter hook postrouting priority 0; \
+                      icmp type echo-reply ip frag-off set ip frag-off | 0x4000; }; }";
+        checked(self.output("nft", &[script])?, "nft").map(drop)
+    }
+
     /// A cable from `dev` here to `peer` in `other`, both ends up.
     ///
     /// # Errors

@@ -1,0 +1,176 @@
+//! The network changes under a running `clat-cli run`, which is never restarted.
+
+use anyhow::{Context as _, Result, ensure};
+use clat_core::Pref64;
+use clat_netlab::clat::Clat;
+use clat_netlab::client::{Transfer, answers, download, ping};
+use clat_netlab::judge::Judge;
+use clat_netlab::lab::{NATIVE_V4, SERVER_V4};
+use clat_netlab::snapshot::Snapshot;
+use clat_netlab::{Lab, need, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::time::Duration;
+
+const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn works(lab: &Lab) -> Result<()> {
+    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
+    download(&lab.host, SERVER, 200_000, LIMIT)
+}
+
+fn on_uplink(status: &Value, dev: &str) -> bool {
+    status["state"] == "active" && status["uplink"]["name"] == dev
+}
+
+#[test]
+fn the_uplink_is_cut_and_another_comes() -> Result<()> {
+    if !need::met("roaming: uplinks", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().two_uplinks().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let judge = Judge::new(&[&lab.host, &lab.inet])?;
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
+    works(&lab)?;
+    let doomed = Transfer::start(&lab.host, SERVER, 10_000_000, 1_000_000)?;
+    lab.link_down(0)?;
+    lab.link_up(1)?;
+    let s = clat.wait_status("on up1", LIMIT, |s| on_uplink(s, "up1"))?;
+    ensure!(s["clat"]["ipv6"].as_str().is_some_and(|a| a.starts_with("2001:db8:b:")), "{s}");
+    works(&lab).context("the second uplink")?;
+    // Its address went with the first uplink: no translator can save this connection.
+    drop(doomed);
+    lab.link_down(1)?;
+    lab.link_up(0)?;
+    clat.wait_status("back on up0", LIMIT, |s| on_uplink(s, "up0"))?;
+    works(&lab).context("back on the first uplink")?;
+    clat.stop(Signal::TERM)?;
+    judge.verdict()
+}
+
+#[test]
+fn a_download_survives_a_second_uplink_and_a_lost_carrier() -> Result<()> {
+    if !need::met("roaming: carrier", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().two_uplinks().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
+    let address = lab.address_seen()?;
+    let transfer = Transfer::start(&lab.host, SERVER, 5_000_000, 1_000_000)?;
+    std::thread::sleep(Duration::from_millis(300));
+    lab.link_up(1)?;
+    std::thread::sleep(Duration::from_millis(500));
+    ensure!(on_uplink(&clat.status()?, "up0"), "a second uplink is no reason to leave the first");
+    lab.link_down(1)?;
+    lab.carrier(0, false)?;
+    std::thread::sleep(Duration::from_millis(700));
+    lab.carrier(0, true)?;
+    transfer.finish()?;
+    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
+    ensure!(lab.address_seen()? == address, "the CLAT's address changed on the same network");
+    Ok(())
+}
+
+#[test]
+fn native_ipv4_comes_and_goes() -> Result<()> {
+    if !need::met("roaming: native IPv4", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let before = Snapshot::take(&lab.host)?;
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_state("active")?;
+    works(&lab)?;
+    lab.native_ipv4(true)?;
+    let native = || (lab.address_seen().ok()? == NATIVE_V4).then_some(());
+    ensure!(wait_for(Duration::from_secs(5), native).is_some(), "the native route is not used");
+    clat.wait_status("off", Duration::from_secs(5), |s| s["state"] != "active")?;
+    ensure!(lab.address_seen()? == NATIVE_V4);
+    lab.native_ipv4(false)?;
+    clat.wait_state("active")?;
+    works(&lab)?;
+    ensure!(lab.address_seen()? != NATIVE_V4);
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
+fn it_waits_for_native_ipv4_to_go() -> Result<()> {
+    if !need::met("roaming: native IPv4 first", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    lab.native_ipv4(true)?;
+    let mut clat = Clat::run(&lab, &[])?;
+    std::thread::sleep(Duration::from_millis(1500));
+    let status = clat.wait_status("told", LIMIT, |s| s["state"].is_string())?;
+    ensure!(status["state"] != "active", "native IPv4 is there: {status}");
+    lab.native_ipv4(false)?;
+    clat.wait_state("active")?;
+    works(&lab)
+}
+
+#[test]
+fn the_mtu_follows_the_uplink() -> Result<()> {
+    if !need::met("roaming: MTU", &["nft"]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    lab.inet.answer_echoes_with_df()?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let s = clat.wait_state("active")?;
+    ensure!(s["clat"]["mtu"] == 1472, "{s}");
+    for mtu in [1400, 1280, 1500] {
+        lab.edges[0].ra.set(|ra| ra.mtu = Some(mtu));
+        let followed = |s: &Value| s["state"] == "active" && s["clat"]["mtu"] == mtu - 28;
+        clat.wait_status(&format!("at MTU {}", mtu - 28), Duration::from_secs(5), followed)?;
+        let fits = usize::try_from(mtu - 28)?;
+        ensure!(ping(&lab.host, SERVER, fits, true)?.answered, "{fits} bytes at MTU {mtu}");
+        let beyond = ping(&lab.host, SERVER, fits + 1, true)?;
+        ensure!(!beyond.answered && beyond.mtu() == Some(mtu - 28), "{}", beyond.text);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_address_of_the_clat_is_taken_already() -> Result<()> {
+    if !need::met("roaming: DAD clash", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).with_dad().build()?;
+    let address = |s: &Value| s["clat"]["ipv6"].as_str().map(str::to_owned).context("clat.ipv6");
+    let mut clat = Clat::run(&lab, &[])?;
+    let first = address(&clat.wait_state("active")?)?;
+    clat.stop(Signal::TERM)?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let again = address(&clat.wait_state("active")?)?;
+    ensure!(first == again, "the address is not stable on one network: {first}, then {again}");
+    clat.stop(Signal::TERM)?;
+    let before = Snapshot::take(&lab.host)?;
+    lab.edges[0].ns.ip(&format!("addr add {first}/128 dev lan0 nodad"))?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let s = clat.wait_status("active", LIMIT, |s| s["state"] == "active")?;
+    ensure!(address(&s)? != first, "it took the address of its neighbour");
+    works(&lab)?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
+fn the_router_goes_away_and_comes_back() -> Result<()> {
+    if !need::met("roaming: router", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_state("active")?;
+    lab.edges[0].ra.set(|ra| (ra.router_lifetime_s, ra.pref64[0].1) = (0, 0));
+    clat.wait_status("off", Duration::from_secs(5), |s| s["state"] != "active")?;
+    lab.edges[0].ra.set(|ra| (ra.router_lifetime_s, ra.pref64[0].1) = (1800, 1800));
+    clat.wait_state("active")?;
+    works(&lab)
+}
