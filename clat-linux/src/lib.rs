@@ -6,6 +6,9 @@
 //! each packet), [`pump`] (the data threads), [`shared`] (the translator they use), [`merge`] (packets
 //! put together into super-packets), [`segment`] (super-packets cut in software), [`counters`], [`tap`]
 //! (a look at each packet).
+//!
+//! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
+//! undo).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -23,6 +26,9 @@ pub mod tap;
 #[cfg(test)]
 mod testing;
 pub mod virtio;
+
+pub mod netcfg;
+pub mod netlink;
 
 #[allow(unsafe_code)]
 mod sys;
