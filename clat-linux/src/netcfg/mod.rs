@@ -87,7 +87,7 @@ impl NetCfg {
                     .map_err(|error| NetcfgError::sysctl(error, &links, ifindex))?;
             }
             Step::ProxyNeighbour { addr, .. } => self.look_for_proxy(&mut change, addr)?,
-            _ => return Err(NetcfgError::Unsupported(step.name())),
+            Step::AllowNeighbourDiscovery { .. } | _ => return Err(NetcfgError::Unsupported(step.name())),
         }
         Ok(change)
     }
@@ -122,7 +122,9 @@ impl NetCfg {
                 }
             }
             Step::JoinGroup { group, .. } => self.join(ifindex, group)?,
-            _ => return Err(NetcfgError::Unsupported(change.step.name())),
+            Step::AllowNeighbourDiscovery { .. } | _ => {
+                return Err(NetcfgError::Unsupported(change.step.name()));
+            }
         }
         Ok(())
     }
@@ -160,7 +162,7 @@ impl NetCfg {
                 self.groups.retain(|(key, _)| *key != (ifindex, group));
                 self.groups.len() != before
             }
-            _ => false,
+            Step::AllowNeighbourDiscovery { .. } | _ => false,
         };
         Ok(if any { Undone::Restored } else { Undone::Left })
     }

@@ -155,10 +155,12 @@ impl Route {
     /// and clones.
     pub(crate) fn parse(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
-        let any: IpAddr = match header.address_family {
-            AddressFamily::Inet => Ipv4Addr::UNSPECIFIED.into(),
-            AddressFamily::Inet6 => Ipv6Addr::UNSPECIFIED.into(),
-            _ => return None,
+        let any: IpAddr = if header.address_family == AddressFamily::Inet {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else if header.address_family == AddressFamily::Inet6 {
+            Ipv6Addr::UNSPECIFIED.into()
+        } else {
+            return None;
         };
         let mut table = u32::from(header.table);
         let mut route = Self {

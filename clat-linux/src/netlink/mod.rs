@@ -187,7 +187,7 @@ impl Answer {
             NetlinkPayload::InnerMessage(entry) => Some(Self::Entry(entry, flags)),
             NetlinkPayload::Error(error) => Some(Self::End(refusal(error.raw_code()))),
             NetlinkPayload::Done(done) => Some(Self::End(refusal(done.code))),
-            _ => None,
+            NetlinkPayload::Noop | NetlinkPayload::Overrun(_) | _ => None,
         })
     }
 }

@@ -1,0 +1,107 @@
+//! A network namespace of one's own for a test, and the words to look at it.
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// A network namespace that is gone when this is dropped.
+pub(crate) struct Namespace {
+    pub(crate) name: String,
+}
+
+impl Namespace {
+    /// Makes one. `None` where the right to do it is missing, said loudly; in CI that is a failure.
+    pub(crate) fn new() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("control-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let made = Command::new("ip").args(["netns", "add", &name]).stderr(Stdio::null()).status();
+        if made.is_ok_and(|status| status.success()) {
+            return Some(Self { name });
+        }
+        let why = "CANNOT RUN: this test needs root and the `ip` command to make a network namespace";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
+        eprintln!("{why}");
+        None
+    }
+
+    /// Makes one and moves the calling thread into it. What the thread starts lives in it too.
+    pub(crate) fn enter_new() -> Option<Self> {
+        let namespace = Self::new()?;
+        let file = File::open(format!("/run/netns/{}", namespace.name)).expect("the namespace's file");
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
+        Some(namespace)
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
+    }
+}
+
+/// Runs one command line and gives what it printed.
+pub(crate) fn run(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let output =
+        Command::new(words.next().expect("a command")).args(words).output().expect("the command starts");
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The value of a switch below `net.ipv6`.
+#[allow(dead_code)]
+pub(crate) fn sysctl(key: &str) -> String {
+    std::fs::read_to_string(format!("/proc/sys/net/ipv6/{key}")).expect(key).trim().to_owned()
+}
+
+/// All that the program may change, as text.
+#[allow(dead_code)]
+pub(crate) fn snapshot() -> String {
+    let mut text = String::new();
+    for line in [
+        "ip -o link show",
+        "ip -o -4 addr show",
+        "ip -o -6 addr show scope global",
+        "ip -4 route show table all",
+        "ip -6 route show table all",
+        "ip -6 neigh show proxy",
+        "sysctl -a -r ^net.ipv6.(conf|neigh)|^net.ipv4.conf",
+    ] {
+        // The queueing discipline is the kernel's: a link gets its first one when it first comes up.
+        let shown = run(line).replace("qdisc noop ", "qdisc pfifo_fast ");
+        text += &format!("# {line}\n{shown}");
+    }
+    text
+}
+
+/// Compares two snapshots and shows only the lines that differ.
+#[allow(dead_code)]
+pub(crate) fn assert_same(after: &str, before: &str) {
+    let only = |a: &str, b: &str, sign| {
+        let lines: Vec<_> =
+            a.lines().filter(|l| !b.lines().any(|m| m == *l)).map(|l| format!("{sign} {l}")).collect();
+        lines.join("\n")
+    };
+    let (gone, new) = (only(before, after, '-'), only(after, before, '+'));
+    assert!(gone.is_empty() && new.is_empty(), "the host is not as it was:\n{gone}\n{new}");
+}
+
+/// Waits until the condition holds.
+#[allow(dead_code)]
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The index of an interface.
+#[allow(dead_code)]
+pub(crate) fn index(name: &str) -> u32 {
+    let path = run(&format!("ip -o link show {name}"));
+    path.split(':').next().and_then(|number| number.parse().ok()).expect("an index")
+}

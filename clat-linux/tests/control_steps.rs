@@ -1,0 +1,280 @@
+//! Every step of the plan on a real kernel: done, undone, and the host is as it was; what somebody else
+//! changes in between stays.
+
+mod control_common;
+
+use clat_engine::{AddressRole, Iface, Step};
+use clat_linux::netcfg::{Change, NetCfg, NetcfgError, Undone};
+use control_common::{Namespace, assert_same, index, run, snapshot, sysctl, wait_for};
+
+/// An uplink `up0` whose other end is `peer0`, and a device `clat0`, all in a new namespace.
+fn host() -> Option<(Namespace, NetCfg, u32)> {
+    let namespace = Namespace::enter_new()?;
+    for line in [
+        "ip link set lo up",
+        "ip link add up0 type veth peer name peer0",
+        "ip link set peer0 up",
+        "ip link set up0 up",
+        "ip tuntap add dev clat0 mode tun",
+        "ip -6 addr add 2001:db8::10/64 dev up0 nodad",
+    ] {
+        run(line);
+    }
+    let mut netcfg = NetCfg::open().expect("netlink");
+    netcfg.set_device(Some(index("clat0")));
+    let uplink = index("up0");
+    Some((namespace, netcfg, uplink))
+}
+
+/// Does a step by way of its line in the journal.
+fn apply(netcfg: &mut NetCfg, step: Step) -> Change {
+    let change = netcfg.prepare(step).expect("prepare");
+    netcfg.apply(&change).expect("apply");
+    change.to_string().parse().expect("the journal's line")
+}
+
+/// Link-local addresses come and go by themselves; wait until nothing is pending.
+fn settled() -> String {
+    wait_for("addresses to settle", || !run("ip -6 addr show").contains("tentative"));
+    snapshot()
+}
+
+fn whole_plan(uplink: u32) -> Vec<Step> {
+    let device = Iface::Device;
+    let clat = "2001:db8::c1a7".parse().expect("address");
+    vec![
+        Step::OpenDevice,
+        Step::SetMtu { iface: device, v4: 1400, v6: 1420 },
+        Step::SetLinkUp { iface: device },
+        Step::AddAddress {
+            iface: device,
+            addr: "192.0.0.1".parse().expect("address"),
+            prefix_len: 32,
+            role: AddressRole::Host,
+        },
+        Step::SetForwarding { iface: device },
+        Step::SetForwarding { iface: Iface::Index(uplink) },
+        Step::AddRoute {
+            iface: device,
+            dest: std::net::IpAddr::V6(clat),
+            prefix_len: 128,
+            metric: 0,
+            mtu: 0,
+            mss: 0,
+        },
+        Step::ProxyNeighbour { iface: Iface::Index(uplink), addr: clat },
+        Step::AddRoute {
+            iface: device,
+            dest: "0.0.0.0".parse().expect("address"),
+            prefix_len: 0,
+            metric: 1_000_000,
+            mtu: 1400,
+            mss: 1360,
+        },
+        Step::JoinGroup { iface: Iface::Index(uplink), group: "ff02::1:ff00:c1a7".parse().expect("group") },
+    ]
+}
+
+#[test]
+fn the_whole_plan_is_done_and_undone() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let before = settled();
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+
+    assert!(run("ip link show clat0").contains("mtu 1420"));
+    assert!(run("ip addr show dev clat0").contains("inet 192.0.0.1/32"));
+    let route = run("ip -4 route show default");
+    assert!(route.contains("dev clat0") && route.contains("metric 1000000"), "{route}");
+    assert!(route.contains("mtu 1400") && route.contains("advmss 1360"), "{route}");
+    assert!(run("ip -6 route show 2001:db8::c1a7").contains("dev clat0"));
+    assert!(run("ip -6 neigh show proxy").contains("2001:db8::c1a7 dev up0"));
+    assert_eq!(sysctl("conf/up0/forwarding"), "1");
+    assert_eq!(sysctl("conf/up0/accept_ra"), "2");
+    assert_eq!(sysctl("conf/up0/proxy_ndp"), "1");
+    assert_eq!(sysctl("neigh/up0/proxy_delay"), "0");
+    assert!(run("ip -6 maddr show dev up0").contains("ff02::1:ff00:c1a7"));
+
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    assert_same(&settled(), &before);
+    for change in changes.iter().rev() {
+        assert_eq!(netcfg.undo(change).expect("undo again"), Undone::Left, "{change}");
+    }
+    assert_same(&settled(), &before);
+}
+
+#[test]
+fn undoing_what_was_only_prepared_changes_nothing() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let before = settled();
+    for step in whole_plan(uplink) {
+        let change = netcfg.prepare(step).expect("prepare");
+        assert_eq!(netcfg.undo(&change).expect("undo"), Undone::Left, "{change}");
+    }
+    assert_same(&settled(), &before);
+}
+
+#[test]
+fn forwarding_keeps_the_default_routes_learnt_from_advertisements() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    run("ip link add other0 type veth peer name other1");
+    run("ip link set other0 up");
+    let change = apply(&mut netcfg, Step::SetForwarding { iface: Iface::Index(uplink) });
+    assert_eq!(sysctl("conf/up0/accept_ra"), "2", "the uplink goes on listening to its router");
+    if std::path::Path::new("/proc/sys/net/ipv6/conf/up0/force_forwarding").exists() {
+        assert_eq!(sysctl("conf/all/forwarding"), "0", "the other interfaces stay hosts");
+        assert_eq!(sysctl("conf/other0/accept_ra"), "1");
+    }
+    netcfg.undo(&change).expect("undo");
+    assert_eq!((sysctl("conf/up0/accept_ra"), sysctl("conf/up0/forwarding")), ("1".into(), "0".into()));
+}
+
+#[test]
+fn an_administrators_refusal_of_advertisements_is_kept() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    run("sysctl -qw net.ipv6.conf.up0.accept_ra=0");
+    apply(&mut netcfg, Step::SetForwarding { iface: Iface::Index(uplink) });
+    assert_eq!(sysctl("conf/up0/accept_ra"), "0");
+}
+
+#[test]
+fn forwarding_that_was_on_before_stays_on() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    run("sysctl -qw net.ipv6.conf.all.forwarding=1");
+    let before = settled();
+    let change = apply(&mut netcfg, Step::SetForwarding { iface: Iface::Index(uplink) });
+    netcfg.undo(&change).expect("undo");
+    assert_same(&settled(), &before);
+    assert_eq!(sysctl("conf/up0/forwarding"), "1");
+}
+
+#[test]
+fn somebody_elses_change_in_between_is_respected() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+    for line in [
+        "ip link set clat0 mtu 1380",
+        "ip addr del 192.0.0.1/32 dev clat0",
+        "ip addr add 192.0.0.1/32 dev clat0",
+        "ip route replace default dev clat0 metric 1000000 proto static",
+        "sysctl -qw net.ipv6.conf.up0.accept_ra=0",
+        "sysctl -qw net.ipv6.neigh.up0.proxy_delay=40",
+        "ip -6 neigh del proxy 2001:db8::c1a7 dev up0",
+        "ip -6 neigh add proxy 2001:db8::c1a7 dev up0",
+    ] {
+        run(line);
+    }
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    run("ip link set clat0 up");
+    assert!(run("ip link show clat0").contains("mtu 1380"));
+    assert!(run("ip addr show dev clat0").contains("192.0.0.1/32"));
+    assert_eq!(sysctl("conf/up0/accept_ra"), "0");
+    assert_eq!(sysctl("conf/up0/forwarding"), "0");
+    assert_eq!(sysctl("neigh/up0/proxy_delay"), "40");
+    assert!(run("ip -6 neigh show proxy").contains("2001:db8::c1a7"));
+}
+
+#[test]
+fn a_default_route_that_somebody_else_replaced_is_left() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let steps = whole_plan(uplink).into_iter();
+    let steps = steps.filter(|s| s.is_default_route() || matches!(s, Step::SetLinkUp { .. }));
+    let changes: Vec<Change> = steps.map(|step| apply(&mut netcfg, step)).collect();
+    run("ip route replace default dev clat0 metric 1000000 proto static");
+    assert_eq!(netcfg.undo(changes.last().expect("a route")).expect("undo"), Undone::Left);
+    assert!(run("ip route show default").contains("proto static"));
+}
+
+#[test]
+fn what_was_there_before_is_used_and_left() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    run("ip link set clat0 up");
+    run("ip addr add 192.0.0.1/32 dev clat0");
+    run("ip -6 route add 2001:db8::c1a7/128 dev clat0");
+    run("ip -6 neigh add proxy 2001:db8::c1a7 dev up0");
+    let before = settled();
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    assert_same(&settled(), &before);
+}
+
+#[test]
+fn an_address_or_a_route_of_somebody_else_is_a_conflict() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let claim = Step::AddAddress {
+        iface: Iface::Index(uplink),
+        addr: "2001:db8::10".parse().expect("address"),
+        prefix_len: 64,
+        role: AddressRole::Claim,
+    };
+    assert!(matches!(netcfg.prepare(claim), Err(NetcfgError::Conflict)));
+    run("ip route add default dev up0 metric 1000000");
+    let route = whole_plan(uplink).into_iter().find(Step::is_default_route).expect("a default route");
+    assert!(matches!(netcfg.prepare(route), Err(NetcfgError::Conflict)));
+}
+
+#[test]
+fn the_claimed_address_goes_through_duplicate_detection_and_is_no_source() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let before = settled();
+    let claim = |addr: &str| Step::AddAddress {
+        iface: Iface::Index(uplink),
+        addr: addr.parse().expect("address"),
+        prefix_len: 128,
+        role: AddressRole::Claim,
+    };
+    let change = apply(&mut netcfg, claim("2001:db8::c1a7"));
+    assert!(run("ip -6 addr show dev up0 to 2001:db8::c1a7").contains("tentative"));
+    wait_for("duplicate address detection", || {
+        let shown = run("ip -6 addr show dev up0 to 2001:db8::c1a7");
+        shown.contains("deprecated") && !shown.contains("tentative")
+    });
+    assert_eq!(netcfg.undo(&change).expect("undo"), Undone::Restored);
+    assert_same(&settled(), &before);
+
+    // The other end of the cable has this one.
+    run("ip -6 addr add 2001:db8::bad/128 dev peer0 nodad");
+    let change = apply(&mut netcfg, claim("2001:db8::bad"));
+    wait_for("the duplicate to be found", || {
+        run("ip -6 addr show dev up0 to 2001:db8::bad").contains("dadfailed")
+    });
+    assert_eq!(netcfg.undo(&change).expect("undo"), Undone::Restored);
+}
+
+#[test]
+fn a_vanished_interface_is_no_error_at_undo() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+    run("ip link del up0");
+    run("ip link del clat0");
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    let gone = Step::SetForwarding { iface: Iface::Index(uplink) };
+    assert!(matches!(netcfg.prepare(gone), Err(NetcfgError::NoInterface(_))));
+}
+
+#[test]
+fn a_leftover_of_ours_is_taken_over() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let before = settled();
+    for step in whole_plan(uplink) {
+        apply(&mut netcfg, step);
+    }
+    // A second run that knows nothing of the first one.
+    let again: Vec<Change> = whole_plan(uplink)
+        .into_iter()
+        .filter(|s| matches!(s, Step::AddAddress { .. } | Step::AddRoute { .. }))
+        .map(|step| apply(&mut netcfg, step))
+        .collect();
+    for change in again.iter().rev() {
+        assert_eq!(netcfg.undo(change).expect("undo"), Undone::Restored, "{change}");
+    }
+    assert_ne!(settled(), before, "the switches belong to the first run");
+    assert!(!run("ip route show default").contains("clat0"));
+}
