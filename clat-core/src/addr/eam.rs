@@ -132,10 +132,10 @@ impl<const N: usize> EamTable<N> {
         if self.by_v4.iter().any(|r| r.v4() == row.v4() || r.v6() == row.v6()) {
             return Err(EamError::Duplicate);
         }
-        let at = self.by_v4.iter().take_while(|r| r.v4_len >= row.v4_len).count();
-        self.by_v4.insert(at, row).map_err(|_| EamError::Full)?;
-        let at = self.by_v6.iter().take_while(|r| r.v6_len >= row.v6_len).count();
-        self.by_v6.insert(at, row).map_err(|_| EamError::Full)
+        let before = self.by_v4.iter().take_while(|r| r.v4_len >= row.v4_len).count();
+        insert_at(&mut self.by_v4, before, row)?;
+        let before = self.by_v6.iter().take_while(|r| r.v6_len >= row.v6_len).count();
+        insert_at(&mut self.by_v6, before, row)
     }
 
     /// The rows, longest IPv4 prefix first.
@@ -161,6 +161,21 @@ impl<const N: usize> EamTable<N> {
         let row = self.by_v6.iter().find(|r| r.matches_v6(addr))?;
         Some(Ipv4Addr::from_bits(row.to_v4(addr)))
     }
+}
+
+/// As `Vec::insert`, without a panic where `before` is out of range.
+fn insert_at<const N: usize>(rows: &mut Vec<EamRow, N>, before: usize, row: EamRow) -> Result<(), EamError> {
+    rows.push(row).map_err(|_| EamError::Full)?;
+    // Each swap moves the new row one place to the front.
+    let behind = rows.len().saturating_sub(before + 1);
+    let mut rest = rows.as_mut_slice();
+    for _ in 0..behind {
+        let [front @ .., a, b] = rest else { break };
+        core::mem::swap(a, b);
+        let len = front.len() + 1;
+        rest = rest.get_mut(..len).unwrap_or_default();
+    }
+    Ok(())
 }
 
 impl<const N: usize> Default for EamTable<N> {
