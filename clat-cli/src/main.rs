@@ -9,9 +9,25 @@
 #![deny(unsafe_code)]
 
 mod cli;
+#[cfg(target_os = "linux")]
+mod config;
+#[cfg(target_os = "linux")]
+mod control;
 mod exit;
+#[cfg(target_os = "linux")]
+mod logging;
+#[cfg(target_os = "linux")]
+mod metrics;
 mod pcap;
+#[cfg(target_os = "linux")]
+mod platform;
+#[cfg(target_os = "linux")]
+mod run;
 mod setup;
+#[cfg(target_os = "linux")]
+mod status;
+#[cfg(target_os = "linux")]
+mod stop;
 mod translate;
 
 use clap::Parser;
@@ -22,12 +38,18 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // clap itself ends the process with 2 on a usage error and 0 after help or version.
     let cli = Cli::parse();
-    exit::report(run(cli.command)).into()
+    exit::report(execute(cli.command)).into()
 }
 
-fn run(command: Command) -> anyhow::Result<Exit> {
+fn execute(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Translate(args) => translate::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Run(args) => run::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Status(args) => status::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Stop(args) => stop::run(&args),
         Command::Completions(args) => cli::shell::completions(args.shell),
         Command::Man => cli::shell::man(),
     }

@@ -1,6 +1,4 @@
 //! Arguments of the commands that touch the host or speak to a running instance.
-#![allow(dead_code)]
-
 use clap::{Args, Subcommand};
 use clat_core::Pref64;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -51,6 +49,11 @@ pub(crate) struct RunArgs {
     /// Start although native IPv4 or another CLAT is there.
     #[arg(long)]
     pub(crate) force: bool,
+    /// What is logged: error, warn, info, debug, trace, or `module=level` pairs with commas.
+    #[arg(long, value_name = "FILTER", env = "CLAT_LOG")]
+    pub(crate) log: Option<String>,
+    #[command(flatten)]
+    pub(crate) at: StateDir,
 }
 
 /// Where IPv6 packets come from and go to.
@@ -64,6 +67,14 @@ pub(crate) enum Source {
     Replay(PathBuf),
 }
 
+/// Which instance is meant.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct StateDir {
+    /// Folder of the sockets and the journal, when not the usual one.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
 /// `status`
 #[derive(Args, Clone, Debug)]
 pub(crate) struct StatusArgs {
@@ -73,6 +84,8 @@ pub(crate) struct StatusArgs {
     /// Again every second, until interrupted.
     #[arg(long)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) at: StateDir,
 }
 
 /// `doctor`
@@ -81,6 +94,8 @@ pub(crate) struct DoctorArgs {
     /// One JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) at: StateDir,
 }
 
 /// `discover`
@@ -100,6 +115,8 @@ pub(crate) struct StopArgs {
     /// Undo what an instance that crashed has left behind.
     #[arg(long)]
     pub(crate) recover: bool,
+    #[command(flatten)]
+    pub(crate) at: StateDir,
 }
 
 /// `service` (Windows)
@@ -115,7 +132,7 @@ pub(crate) enum ServiceCommand {
     Stop,
 }
 
-fn parse_source(text: &str) -> Result<Source, String> {
+pub(crate) fn parse_source(text: &str) -> Result<Source, String> {
     match text.split_once(':') {
         None if text == "routed" => Ok(Source::Routed),
         None if text == "pcap" => Ok(Source::Pcap),

@@ -5,9 +5,8 @@ mod host;
 mod offline;
 pub(crate) mod shell;
 
-// The commands of `host` join `Command` with the modules that do their work.
-#[allow(unused_imports)]
-pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, ServiceCommand, Source, StatusArgs, StopArgs};
+#[cfg(target_os = "linux")]
+pub(crate) use host::{RunArgs, Source, StatusArgs, StopArgs, parse_source};
 #[allow(unused_imports)]
 pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
 
@@ -23,6 +22,7 @@ pub(crate) struct Cli {
 
 /// The commands.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // one value a process
 pub(crate) enum Command {
     /// Translate a capture: what the CLAT would emit for each packet, to either side.
     ///
@@ -30,6 +30,15 @@ pub(crate) enum Command {
     /// translation (several where it was fragmented), one of the same family an ICMP error to the
     /// sender. Why the other packets were dropped is counted on standard error.
     Translate(TranslateArgs),
+    /// Be the CLAT of this host until stopped.
+    #[cfg(target_os = "linux")]
+    Run(RunArgs),
+    /// Tell how the running instance is doing.
+    #[cfg(target_os = "linux")]
+    Status(StatusArgs),
+    /// Stop the running instance and undo its changes to this host.
+    #[cfg(target_os = "linux")]
+    Stop(StopArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (roff): `clat-cli man | man -l -`.

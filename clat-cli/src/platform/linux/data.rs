@@ -1,0 +1,122 @@
+//! The device and its threads.
+
+use crate::config::Settings;
+use crate::status::model;
+use anyhow::Context;
+use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
+use clat_engine::TranslatorParams;
+use clat_linux::counters::Traffic;
+use clat_linux::device::{Features, OffloadRequest, Tun};
+use clat_linux::pump::{Pump, PumpError};
+use clat_linux::shared::{HostTranslator, SharedTranslator};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+/// An open device with running threads.
+#[derive(Debug)]
+pub(super) struct DataPath {
+    name: String,
+    ifindex: u32,
+    queues: u16,
+    features: Features,
+    translator: Arc<SharedTranslator>,
+    pump: Pump,
+}
+
+impl DataPath {
+    /// Opens the device and starts its threads, with nothing to translate with yet.
+    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let request = if settings.offload { OffloadRequest::Best } else { OffloadRequest::Off };
+        let tun = Tun::open(&settings.tun, usize::from(settings.queues), request)?;
+        let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
+        let translator = SharedTranslator::new(None);
+        let pump = Pump::spawn(tun.into_queues(), &translator).context(name.clone())?;
+        Ok(Self { name, ifindex, queues: settings.queues, features, translator, pump })
+    }
+
+    /// Lets packets through.
+    pub(super) fn activate(&self, params: &TranslatorParams, policy: &Policy) {
+        self.translator.replace(Some(translator(params, policy)));
+    }
+
+    /// Lets no packet through.
+    pub(super) fn deactivate(&self) {
+        self.translator.replace(None);
+    }
+
+    /// Index of the interface.
+    pub(super) const fn ifindex(&self) -> u32 {
+        self.ifindex
+    }
+
+    /// Becomes readable when a thread has ended by itself.
+    pub(super) fn ended(&self) -> BorrowedFd<'_> {
+        self.pump.as_fd()
+    }
+
+    /// Whether a thread has ended by itself.
+    pub(super) fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::from_borrowed_fd(self.ended(), PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|n| n > 0)
+    }
+
+    /// Ends the threads and removes the device.
+    pub(super) fn close(self) -> Result<(), PumpError> {
+        self.pump.stop()
+    }
+
+    /// The device as it is shown.
+    pub(super) fn device(&self) -> model::Device {
+        let offload = self.features.to_string();
+        let granted = |words: &str| words.split_whitespace().map(str::to_owned).collect();
+        model::Device {
+            name: self.name.clone(),
+            index: self.ifindex,
+            queues: u32::from(self.queues),
+            offload: if self.features.csum { granted(&offload) } else { Vec::new() },
+        }
+    }
+
+    /// The counters as they are shown.
+    pub(super) fn counters(&self) -> model::Counters {
+        let totals = self.pump.counters().totals();
+        let flow = |t: Traffic| model::Flow { packets: t.packets, bytes: t.bytes };
+        model::Counters {
+            v4_to_v6: flow(totals.v4_to_v6),
+            v6_to_v4: flow(totals.v6_to_v4),
+            replies: totals.replies,
+            drops: totals.drop_reasons().map(|(reason, n)| (reason.as_str().to_owned(), n)).collect(),
+            inactive: totals.inactive,
+        }
+    }
+
+    /// The last drops as they are shown.
+    pub(super) fn last_drops(&self) -> Vec<model::Dropped> {
+        let drops = self.pump.counters().last_drops();
+        drops
+            .iter()
+            .map(|d| model::Dropped {
+                at: time_text(d.at()),
+                reason: d.reason().as_str().to_owned(),
+                section: d.reason().section().to_owned(),
+                text: d.reason().describe().trim().to_owned(),
+                packet: d.to_string(),
+            })
+            .collect()
+    }
+}
+
+fn translator(params: &TranslatorParams, policy: &Policy) -> HostTranslator {
+    let mut local = EamTable::new();
+    // An empty table has room for one row.
+    let _ = local.insert(EamRow::host(params.clat_v4, params.clat_v6));
+    let mut policy = *policy;
+    policy.v6_mtu = params.v6_mtu;
+    policy.v4_mtu = params.v4_mtu;
+    Translator::new(ClatMap::from_parts(params.pref64, local), policy)
+}
+
+fn time_text(at: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(at).map(|t| format!("{t:.3}")).unwrap_or_default()
+}

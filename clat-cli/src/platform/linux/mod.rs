@@ -1,0 +1,198 @@
+//! Linux: the TUN and its threads, the kernel's tables, sockets and signals behind [`Host`].
+
+mod data;
+mod interfaces;
+mod notify;
+mod signals;
+
+use super::{Event, Host, Notice};
+use crate::config::Settings;
+use crate::control::CallerId;
+use crate::control::paths::StateDir;
+use crate::control::protocol::Answer;
+use crate::control::server::Server;
+use crate::status::model::{Counters, Device, Dropped};
+use anyhow::Context;
+use clat_core::Policy;
+use clat_engine::{
+    DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, Step, StepError, StepErrorKind, StepId, TranslatorParams,
+};
+use data::DataPath;
+use notify::Notifier;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
+use signals::{Signal, Signals};
+use std::time::Duration;
+
+/// This machine.
+#[derive(Debug)]
+pub(crate) struct Linux {
+    data: Option<DataPath>,
+    server: Server,
+    signals: Signals,
+    notifier: Notifier,
+    notes: Vec<String>,
+}
+
+/// Gets hold of everything that is needed before the first packet.
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
+    let signals = Signals::catch().context("signals")?;
+    let data = if settings.configure { None } else { Some(DataPath::open(settings)?) };
+    let mut host = Linux {
+        data,
+        server: Server::default(),
+        signals,
+        notifier: Notifier::from_environment(),
+        notes: Vec::new(),
+    };
+    host.open_doors(settings);
+    Ok(host)
+}
+
+impl Linux {
+    fn open_doors(&mut self, settings: &Settings) {
+        let dir = StateDir::here(settings.state_dir.as_deref());
+        if let Err(e) = self.server.open(&dir) {
+            self.notes.push(format!(
+                "{}: {e}. `status` and `stop` cannot reach this instance",
+                dir.path().display()
+            ));
+        }
+        if let Some(at) = &settings.metrics
+            && let Err(e) = self.server.open_metrics(at)
+        {
+            self.notes.push(format!("metrics: {e}. They are not served"));
+        }
+    }
+
+    /// Waits for the first thing to happen.
+    fn poll(&self, until: Option<Instant>) -> anyhow::Result<()> {
+        let ours = self.signals.descriptors().into_iter().chain(self.data.as_ref().map(DataPath::ended));
+        let mut fds: Vec<_> = ours.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        for (fd, writes) in self.server.descriptors() {
+            let wanted = if writes { PollFlags::OUT } else { PollFlags::IN };
+            fds.push(PollFd::from_borrowed_fd(fd, wanted));
+        }
+        let timeout = self.timeout(until);
+        match poll(&mut fds, timeout.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(e) => Err(e).context("poll"),
+        }
+    }
+
+    /// Why the data path ended by itself, if it did.
+    fn data_path_end(&mut self) -> Option<String> {
+        let ended = self.data.take_if(|data| data.has_ended())?.close();
+        Some(ended.err().map_or_else(|| "the data threads ended".to_owned(), |e| e.to_string()))
+    }
+
+    fn timeout(&self, until: Option<Instant>) -> Option<Timespec> {
+        let engine = until.map(|at| at.since(self.now()));
+        let now = std::time::Instant::now();
+        let server =
+            self.server.deadline().map(|at| at.saturating_duration_since(now) + Duration::from_millis(1));
+        let least = [engine, server, self.notifier.interval()].into_iter().flatten().min()?;
+        Timespec::try_from(least).ok()
+    }
+}
+
+impl Host for Linux {
+    fn now(&self) -> Instant {
+        let time = clock_gettime(ClockId::Boottime);
+        let (seconds, nanos) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+        Instant::from_millis(seconds * 1000 + nanos / 1_000_000)
+    }
+
+    fn wait(
+        &mut self,
+        until: Option<Instant>,
+        sink: &mut dyn FnMut(Instant, Event<'_>),
+    ) -> anyhow::Result<()> {
+        if self.notes.is_empty() {
+            self.poll(until)?;
+        }
+        self.notifier.alive();
+        let now = self.now();
+        for note in self.notes.drain(..) {
+            sink(now, Event::Note(note));
+        }
+        if let Some(text) = self.data_path_end() {
+            sink(now, Event::Fatal(text));
+        }
+        for signal in self.signals.take() {
+            sink(
+                now,
+                match signal {
+                    Signal::Stop => Event::Stop,
+                    Signal::Reload => Event::Reload,
+                },
+            );
+        }
+        self.server.serve(&mut |caller, request| sink(now, Event::Request(caller, request)));
+        Ok(())
+    }
+
+    fn apply(&mut self, _: StepId, _: &Step) -> Result<(), StepError> {
+        Err(StepError { kind: StepErrorKind::Unsupported, code: 0 })
+    }
+
+    fn undo(&mut self, _: StepId, _: &Step) -> Result<(), StepError> {
+        Err(StepError { kind: StepErrorKind::Unsupported, code: 0 })
+    }
+
+    fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
+        if let Some(data) = &self.data {
+            data.activate(params, policy);
+        }
+    }
+
+    fn deactivate(&mut self) {
+        if let Some(data) = &self.data {
+            data.deactivate();
+        }
+    }
+
+    fn send_icmpv6(&mut self, _: &Icmpv6Out) {}
+    fn query_dns(&mut self, _: &DnsQuery) {}
+    fn probe(&mut self, _: &Probe) {}
+
+    fn secret(&self) -> [u8; 16] {
+        [0; 16]
+    }
+
+    fn seed(&self) -> u64 {
+        0
+    }
+
+    fn interface_name(&self, index: IfIndex) -> Option<String> {
+        interfaces::name(index)
+    }
+
+    fn interface_index(&self, name: &str) -> Option<IfIndex> {
+        interfaces::index(name)
+    }
+
+    fn interface_mtu(&self, name: &str) -> Option<u32> {
+        interfaces::mtu(name)
+    }
+
+    fn device(&self) -> Option<Device> {
+        self.data.as_ref().map(DataPath::device)
+    }
+
+    fn counters(&self) -> Counters {
+        self.data.as_ref().map(DataPath::counters).unwrap_or_default()
+    }
+
+    fn last_drops(&self) -> Vec<Dropped> {
+        self.data.as_ref().map(DataPath::last_drops).unwrap_or_default()
+    }
+
+    fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.server.answer(caller, answer);
+    }
+
+    fn notify(&mut self, notice: Notice<'_>) {
+        self.notifier.notify(notice);
+    }
+}

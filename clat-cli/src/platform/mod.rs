@@ -1,0 +1,101 @@
+//! What `run` needs of an operating system, in one trait.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux as current;
+
+use crate::control::CallerId;
+use crate::control::protocol::{Answer, Request};
+use crate::status::model::{Counters, Device, Dropped};
+use clat_core::Policy;
+use clat_engine::{
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Probe, Step, StepError, StepId, TranslatorParams,
+};
+
+/// What happened while the control thread waited.
+#[derive(Debug)]
+pub(crate) enum Event<'a> {
+    /// Something for the engine.
+    Input(Input<'a>),
+    /// Somebody asks.
+    Request(CallerId, Request),
+    /// A facility is missing: what it costs, and what would bring it.
+    Note(String),
+    /// It cannot go on, and why.
+    Fatal(String),
+    /// The operator wants the configuration read again.
+    Reload,
+    /// The operator or the system wants an end.
+    Stop,
+}
+
+/// What the system that started us may know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Notice<'a> {
+    /// The start is over.
+    Ready,
+    /// One line about how it goes.
+    Status(&'a str),
+    /// The configuration is being read; [`Notice::Ready`] follows.
+    Reloading,
+    /// The end begins.
+    Stopping,
+}
+
+/// An operating system as the control plane sees it. Every method returns at once,
+/// [`wait`](Self::wait) excepted.
+pub(crate) trait Host {
+    /// The time, of a clock that counts while the machine sleeps.
+    fn now(&self) -> Instant;
+
+    /// Waits for events, at most until `until`, and hands them over with the time.
+    ///
+    /// # Errors
+    /// Only where waiting itself is impossible; the caller then ends.
+    fn wait(
+        &mut self,
+        until: Option<Instant>,
+        sink: &mut dyn FnMut(Instant, Event<'_>),
+    ) -> anyhow::Result<()>;
+
+    /// Does one step, journalled first.
+    fn apply(&mut self, id: StepId, step: &Step) -> Result<(), StepError>;
+    /// Undoes one step, as far as it is still as it was set.
+    fn undo(&mut self, id: StepId, step: &Step) -> Result<(), StepError>;
+
+    /// Gives the data threads a translator. Flows whose addresses stay go on.
+    fn activate(&mut self, params: &TranslatorParams, policy: &Policy);
+    /// Takes the translator away: packets are counted and dropped.
+    fn deactivate(&mut self);
+
+    /// Sends an ICMPv6 message.
+    fn send_icmpv6(&mut self, message: &Icmpv6Out);
+    /// Sends a DNS query over the uplink.
+    fn query_dns(&mut self, query: &DnsQuery);
+    /// Sends an echo request through the translator.
+    fn probe(&mut self, probe: &Probe);
+
+    /// The key of stable addresses: the same at each start of this machine, known to nobody else.
+    fn secret(&self) -> [u8; 16];
+    /// A number that nobody can guess.
+    fn seed(&self) -> u64;
+
+    /// The name of an interface.
+    fn interface_name(&self, index: IfIndex) -> Option<String>;
+    /// The index of an interface.
+    fn interface_index(&self, name: &str) -> Option<IfIndex>;
+    /// The IPv6 MTU of an interface in bytes.
+    fn interface_mtu(&self, name: &str) -> Option<u32>;
+    /// The device that packets go through, once it is open.
+    fn device(&self) -> Option<Device>;
+    /// What the data threads counted.
+    fn counters(&self) -> Counters;
+    /// What the data threads dropped last.
+    fn last_drops(&self) -> Vec<Dropped>;
+
+    /// Answers somebody who asked.
+    fn answer(&mut self, caller: CallerId, answer: &Answer);
+    /// Tells the system that started us.
+    fn notify(&mut self, notice: Notice<'_>);
+}

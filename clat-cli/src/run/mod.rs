@@ -1,0 +1,70 @@
+//! `run`: the CLAT itself.
+//!
+//! # Layout
+//!
+//! - [`driver`]: the control thread's loop.
+//! - [`brain`]: who decides, the engine or nobody.
+//! - [`snapshot`]: the document of `status`; [`history`] is what it tells of the past.
+
+mod brain;
+mod driver;
+mod history;
+pub(crate) mod snapshot;
+
+use crate::cli::RunArgs;
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::logging;
+use crate::platform::{Host, current};
+use brain::Brain;
+use clat_engine::{ClatV6, Config, Engine, TranslatorParams};
+use driver::Driver;
+use std::net::Ipv4Addr;
+
+/// Address of the IPv4 side when nobody chooses another (RFC 7335).
+const DEFAULT_CLAT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
+
+/// MTU of the IPv6 side when nothing tells it, in bytes.
+const ETHERNET_MTU: u32 = 1500;
+
+/// Runs the command.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let settings = Settings::resolve(args)?;
+    logging::start(settings.log.as_deref())?;
+    let host = current::open(&settings)?;
+    let brain = match fixed_params(&settings, &host) {
+        Some(params) => Brain::Fixed(params),
+        None => Brain::Engine(Box::new(Engine::new(engine_config(&settings, &host)))),
+    };
+    Driver::new(host, brain, settings, args.clone()).run()
+}
+
+/// The parameters that hold where nothing is configured and nothing is to be found out.
+fn fixed_params(settings: &Settings, host: &impl Host) -> Option<TranslatorParams> {
+    if settings.configure {
+        return None;
+    }
+    let v6_mtu = settings.uplink.as_deref().and_then(|name| host.interface_mtu(name)).unwrap_or(ETHERNET_MTU);
+    Some(TranslatorParams {
+        pref64: settings.pref64?,
+        clat_v4: settings.clat_v4.unwrap_or(DEFAULT_CLAT_V4),
+        clat_v6: settings.clat_v6?,
+        v6_mtu,
+        v4_mtu: settings.mtu.unwrap_or(v6_mtu),
+    })
+}
+
+/// What the engine goes by.
+fn engine_config(settings: &Settings, host: &impl Host) -> Config {
+    let mut config = Config::new(host.secret(), host.seed());
+    // An interface that is not there yet has no number: no link has this one.
+    config.uplink = settings.uplink.as_deref().map(|name| host.interface_index(name).unwrap_or(u32::MAX));
+    config.pref64 = settings.pref64;
+    config.clat_v4 = settings.clat_v4;
+    config.clat_v6 = settings.clat_v6.map_or(ClatV6::Auto, ClatV6::Fixed);
+    config.v4_mtu = settings.mtu;
+    config.force = settings.force;
+    config.ask_dns = settings.dns;
+    config.self_test = settings.self_test;
+    config
+}

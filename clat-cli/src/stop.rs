@@ -1,0 +1,20 @@
+//! `stop`: ends the running instance, and puts the host back where one has crashed.
+
+use crate::cli::StopArgs;
+use crate::control::client::{self, Asked};
+use crate::control::paths::StateDir;
+use crate::control::protocol::{Answer, Request};
+use crate::exit::Exit;
+use anyhow::bail;
+
+/// Runs the command.
+pub(crate) fn run(args: &StopArgs) -> anyhow::Result<Exit> {
+    let dir = StateDir::find(args.at.state_dir.as_deref());
+    match client::ask(&dir, Request::Stop)? {
+        Asked::Answer(Answer::Ok(text)) => println!("{text}"),
+        Asked::Answer(Answer::Error(text)) => bail!("{text}"),
+        Asked::Answer(Answer::Status(_)) => bail!("the instance answers what was not asked"),
+        Asked::NotRunning => println!("CLAT is not running"),
+    }
+    Ok(Exit::Success)
+}
