@@ -218,9 +218,9 @@ impl<T: Tap> Lane<T> {
     #[inline]
     fn write(&mut self, parts: &Parts<'_>) {
         let header = virtio::emit(parts.offload());
-        let [a, b, c, d, e] = parts.slices().map(IoSlice::new);
-        let frame = [IoSlice::new(&header), a, b, c, d, e];
-        let used = if c.len() + d.len() + e.len() == 0 { 3 } else { 6 };
+        let [a, b, c, d, e, f] = parts.slices().map(IoSlice::new);
+        let frame = [IoSlice::new(&header), a, b, c, d, e, f];
+        let used = if c.len() + d.len() + e.len() + f.len() == 0 { 3 } else { 7 };
         self.output.write(parts.offload(), frame.get(..used).unwrap_or_default());
     }
 
