@@ -67,6 +67,42 @@ fn udp(payload: usize) -> Vec<u8> {
 }
 
 #[test]
+fn a_burst_is_translated_into_slots_of_the_exact_length() {
+    let mut fake = Fake { incoming: (0..200).map(udp).collect(), room: 1000, ..Fake::default() };
+    let counters = Counters::default();
+    assert_eq!(Pump::new(&mut fake, View::new(live()), 1).run(&counters), Ended::Stopped);
+    assert_eq!(fake.sent.len(), 200);
+    for (payload, packet) in fake.sent.iter().enumerate() {
+        assert_eq!(packet.len(), 48 + payload);
+        assert_eq!(packet[0] >> 4, 6);
+        assert_eq!(packet[8..24], V6.octets());
+    }
+    assert_eq!(counters.v4_to_v6.get(), (200, (0..200).map(|n| 48 + n).sum()));
+}
+
+#[test]
+fn a_full_ring_costs_packets_and_is_counted_but_ends_nothing() {
+    let mut fake = Fake { incoming: (0..10).map(udp).collect(), room: 3, ..Fake::default() };
+    let counters = Counters::default();
+    assert_eq!(Pump::new(&mut fake, View::new(live()), 1).run(&counters), Ended::Stopped);
+    assert_eq!((fake.sent.len(), counters.ring_full.into_inner()), (3, 7));
+}
+
+#[test]
+fn a_removed_adapter_ends_the_pump_after_its_last_packet() {
+    let mut fake = Fake {
+        incoming: (0..3).map(udp).collect(),
+        room: 9,
+        ends_with: Some(RingError::Ended),
+        ..Fake::default()
+    };
+    let counters = Counters::default();
+    let ended = Pump::new(&mut fake, View::new(live()), 1).run(&counters);
+    assert_eq!(ended, Ended::Adapter(RingError::Ended));
+    assert_eq!((fake.sent.len(), fake.waits), (3, 0));
+}
+
+#[test]
 fn without_a_translator_nothing_leaves() {
     let live = live();
     live.set(None);
