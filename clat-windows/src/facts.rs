@@ -2,9 +2,7 @@
 
 use crate::iphlp::{Family, Luid};
 use crate::sys::{adapters, iphlp};
-use clat_engine::{
-    Address6, AddressState, DefaultRoute4, DefaultRoute6, Input, Link, LinkKind,
-};
+use clat_engine::{Address6, AddressState, DefaultRoute4, DefaultRoute6, Input, Link, LinkKind};
 use std::io;
 use std::net::IpAddr;
 
@@ -92,7 +90,13 @@ fn link(a: &adapters::Adapter, own: Option<Luid>, sink: &mut dyn FnMut(Input<'_>
         match (address.addr, state(address.dad_state)) {
             (IpAddr::V6(addr), Some(state)) => {
                 let temporary = address.temporary;
-                sink(Input::Address6(Address6 { ifindex, addr, prefix_len: address.prefix_len, state, temporary }));
+                sink(Input::Address6(Address6 {
+                    ifindex,
+                    addr,
+                    prefix_len: address.prefix_len,
+                    state,
+                    temporary,
+                }));
             }
             (IpAddr::V4(addr), Some(_)) => sink(Input::Address4 { ifindex, addr }),
             (_, None) => {}

@@ -99,7 +99,12 @@ impl Luid {
     ///
     /// # Errors
     /// What the system said.
-    pub fn set_forwarding(self, forwarding: bool, router_discovery: bool, advertising: bool) -> io::Result<()> {
+    pub fn set_forwarding(
+        self,
+        forwarding: bool,
+        router_discovery: bool,
+        advertising: bool,
+    ) -> io::Result<()> {
         let change = Change {
             forwarding: Some(forwarding),
             router_discovery: Some(router_discovery),

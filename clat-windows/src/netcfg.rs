@@ -21,7 +21,9 @@ const UNSUPPORTED: StepError =
 /// Transient where there is no such interface.
 pub fn interface(iface: Iface, device: Option<Luid>) -> Result<Luid> {
     match iface {
-        Iface::Device => device.ok_or_else(|| error(&io::Error::from_raw_os_error(win32::NOT_FOUND.cast_signed()))),
+        Iface::Device => {
+            device.ok_or_else(|| error(&io::Error::from_raw_os_error(win32::NOT_FOUND.cast_signed())))
+        }
         Iface::Index(index) => Luid::from_index(index).map_err(|e| error(&e)),
     }
 }
