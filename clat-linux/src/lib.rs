@@ -8,7 +8,7 @@
 //! (a look at each packet).
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
-//! undo).
+//! undo), [`journal`] (what is in force, on disk).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -27,6 +27,7 @@ pub mod tap;
 mod testing;
 pub mod virtio;
 
+pub mod journal;
 pub mod netcfg;
 pub mod netlink;
 

@@ -1,0 +1,110 @@
+//! Socket options and packet information that rustix has no words for.
+
+use rustix::fd::{AsFd, AsRawFd};
+use std::ffi::c_int;
+use std::io;
+use std::mem::{MaybeUninit, size_of, zeroed};
+use std::net::{Ipv6Addr, SocketAddrV6};
+use std::ptr;
+
+/// Sets an option whose value is an `int`.
+pub(crate) fn set_int(fd: impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
+    set(fd, level, name, &value.to_ne_bytes())
+}
+
+/// Sets an option whose value is plain bytes.
+pub(crate) fn set(fd: impl AsFd, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
+    let len = libc::socklen_t::try_from(value.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the descriptor is borrowed for the call, and the pointer and length are those of a live slice
+    // that the kernel only reads.
+    let rc = unsafe { libc::setsockopt(fd.as_fd().as_raw_fd(), level, name, value.as_ptr().cast(), len) };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The cookie of the network namespace that a socket is in: never used twice until the next boot.
+pub(crate) fn netns_cookie(fd: impl AsFd) -> io::Result<u64> {
+    let mut value = 0_u64;
+    let mut len = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes into a live u64, for which every bit pattern is valid.
+    let rc = unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            ptr::from_mut(&mut value).cast(),
+            &raw mut len,
+        )
+    };
+    if rc == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A datagram with what the kernel tells about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// Its length in the buffer.
+    pub(crate) len: usize,
+    /// The sender.
+    pub(crate) source: Ipv6Addr,
+    /// The destination; unspecified where the kernel does not tell.
+    pub(crate) destination: Ipv6Addr,
+    /// The interface it came in by; 0 where the kernel does not tell.
+    pub(crate) ifindex: u32,
+    /// The hop limit on arrival; 0 where the kernel does not tell.
+    pub(crate) hop_limit: u8,
+}
+
+/// Room for the two control messages asked for, aligned as the kernel wants them.
+#[repr(C, align(8))]
+struct Control([u8; 128]);
+
+/// Receives one datagram on an IPv6 socket that has `IPV6_RECVPKTINFO` and `IPV6_RECVHOPLIMIT` on.
+pub(crate) fn receive6(fd: impl AsFd, buffer: &mut [u8]) -> io::Result<Received> {
+    let mut control = Control([0; 128]);
+    let mut name = MaybeUninit::<libc::sockaddr_in6>::zeroed();
+    let mut slice = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: msghdr is a plain C struct for which all zeroes is a valid value.
+    let mut header: libc::msghdr = unsafe { zeroed() };
+    header.msg_name = name.as_mut_ptr().cast();
+    header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
+    header.msg_iov = &raw mut slice;
+    header.msg_iovlen = 1;
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = size_of::<Control>() as _;
+    // SAFETY: all pointers in the header are to live objects of the lengths beside them.
+    let rc = unsafe { libc::recvmsg(fd.as_fd().as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
+    let len = usize::try_from(rc).map_err(|_| io::Error::last_os_error())?;
+    // SAFETY: zeroed before, and the kernel wrote at most a sockaddr_in6; every bit pattern is valid.
+    let name = unsafe { name.assume_init() };
+    let source = SocketAddrV6::new(name.sin6_addr.s6_addr.into(), 0, 0, 0);
+    let mut received = Received {
+        len: len.min(buffer.len()),
+        source: *source.ip(),
+        destination: Ipv6Addr::UNSPECIFIED,
+        ifindex: 0,
+        hop_limit: 0,
+    };
+    read_control(&header, &mut received);
+    Ok(received)
+}
+
+fn read_control(header: &libc::msghdr, received: &mut Received) {
+    // SAFETY: the header is as recvmsg left it: msg_control and msg_controllen bound the messages that the
+    // kernel wrote, and CMSG_FIRSTHDR and CMSG_NXTHDR stay within them.
+    let mut next = unsafe { libc::CMSG_FIRSTHDR(header) };
+    while !next.is_null() {
+        // SAFETY: not null, so it points to a control message header within the buffer, aligned.
+        let (level, kind, data) = unsafe { ((*next).cmsg_level, (*next).cmsg_type, libc::CMSG_DATA(next)) };
+        if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_PKTINFO {
+            // SAFETY: a message of this type carries an in6_pktinfo; the read does not ask for alignment.
+            let info = unsafe { data.cast::<libc::in6_pktinfo>().read_unaligned() };
+            received.destination = info.ipi6_addr.s6_addr.into();
+            received.ifindex = info.ipi6_ifindex;
+        } else if level == libc::IPPROTO_IPV6 && kind == libc::IPV6_HOPLIMIT {
+            // SAFETY: a message of this type carries an int; the read does not ask for alignment.
+            let hops = unsafe { data.cast::<c_int>().read_unaligned() };
+            received.hop_limit = u8::try_from(hops).unwrap_or(0);
+        }
+        // SAFETY: as for CMSG_FIRSTHDR; `next` is a message of this header.
+        next = unsafe { libc::CMSG_NXTHDR(header, next) };
+    }
+}
