@@ -8,7 +8,8 @@
 //! (a look at each packet).
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
-//! undo), [`journal`] (what is in force, on disk).
+//! undo), [`journal`] (what is in force, on disk), [`plan`] (the three
+//! together).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -30,6 +31,7 @@ pub mod virtio;
 pub mod journal;
 pub mod netcfg;
 pub mod netlink;
+pub mod plan;
 
 #[allow(unsafe_code)]
 mod sys;

@@ -5,24 +5,14 @@ mod control_common;
 
 use clat_engine::{AddressRole, Iface, Step};
 use clat_linux::netcfg::{Change, NetCfg, NetcfgError, Undone};
-use control_common::{Namespace, assert_same, index, run, snapshot, sysctl, wait_for};
+use control_common::{
+    Namespace, assert_same, namespace_of_a_host, run, settled, sysctl, wait_for, whole_plan,
+};
 
-/// An uplink `up0` whose other end is `peer0`, and a device `clat0`, all in a new namespace.
 fn host() -> Option<(Namespace, NetCfg, u32)> {
-    let namespace = Namespace::enter_new()?;
-    for line in [
-        "ip link set lo up",
-        "ip link add up0 type veth peer name peer0",
-        "ip link set peer0 up",
-        "ip link set up0 up",
-        "ip tuntap add dev clat0 mode tun",
-        "ip -6 addr add 2001:db8::10/64 dev up0 nodad",
-    ] {
-        run(line);
-    }
+    let (namespace, device, uplink) = namespace_of_a_host()?;
     let mut netcfg = NetCfg::open().expect("netlink");
-    netcfg.set_device(Some(index("clat0")));
-    let uplink = index("up0");
+    netcfg.set_device(Some(device));
     Some((namespace, netcfg, uplink))
 }
 
@@ -31,48 +21,6 @@ fn apply(netcfg: &mut NetCfg, step: Step) -> Change {
     let change = netcfg.prepare(step).expect("prepare");
     netcfg.apply(&change).expect("apply");
     change.to_string().parse().expect("the journal's line")
-}
-
-/// Link-local addresses come and go by themselves; wait until nothing is pending.
-fn settled() -> String {
-    wait_for("addresses to settle", || !run("ip -6 addr show").contains("tentative"));
-    snapshot()
-}
-
-fn whole_plan(uplink: u32) -> Vec<Step> {
-    let device = Iface::Device;
-    let clat = "2001:db8::c1a7".parse().expect("address");
-    vec![
-        Step::OpenDevice,
-        Step::SetMtu { iface: device, v4: 1400, v6: 1420 },
-        Step::SetLinkUp { iface: device },
-        Step::AddAddress {
-            iface: device,
-            addr: "192.0.0.1".parse().expect("address"),
-            prefix_len: 32,
-            role: AddressRole::Host,
-        },
-        Step::SetForwarding { iface: device },
-        Step::SetForwarding { iface: Iface::Index(uplink) },
-        Step::AddRoute {
-            iface: device,
-            dest: std::net::IpAddr::V6(clat),
-            prefix_len: 128,
-            metric: 0,
-            mtu: 0,
-            mss: 0,
-        },
-        Step::ProxyNeighbour { iface: Iface::Index(uplink), addr: clat },
-        Step::AddRoute {
-            iface: device,
-            dest: "0.0.0.0".parse().expect("address"),
-            prefix_len: 0,
-            metric: 1_000_000,
-            mtu: 1400,
-            mss: 1360,
-        },
-        Step::JoinGroup { iface: Iface::Index(uplink), group: "ff02::1:ff00:c1a7".parse().expect("group") },
-    ]
 }
 
 #[test]

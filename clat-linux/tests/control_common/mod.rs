@@ -1,5 +1,6 @@
 //! A network namespace of one's own for a test, and the words to look at it.
 
+use clat_engine::{AddressRole, Iface, Step};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -104,4 +105,67 @@ pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
 pub(crate) fn index(name: &str) -> u32 {
     let path = run(&format!("ip -o link show {name}"));
     path.split(':').next().and_then(|number| number.parse().ok()).expect("an index")
+}
+
+/// An uplink `up0` whose other end is `peer0`, and a device `clat0`, all in a new namespace: the indices of
+/// the device and of the uplink.
+#[allow(dead_code)]
+pub(crate) fn namespace_of_a_host() -> Option<(Namespace, u32, u32)> {
+    let namespace = Namespace::enter_new()?;
+    for line in [
+        "ip link set lo up",
+        "ip link add up0 type veth peer name peer0",
+        "ip link set peer0 up",
+        "ip link set up0 up",
+        "ip tuntap add dev clat0 mode tun",
+        "ip -6 addr add 2001:db8::10/64 dev up0 nodad",
+    ] {
+        run(line);
+    }
+    Some((namespace, index("clat0"), index("up0")))
+}
+
+/// Link-local addresses come and go by themselves; wait until nothing is pending.
+#[allow(dead_code)]
+pub(crate) fn settled() -> String {
+    wait_for("addresses to settle", || !run("ip -6 addr show").contains("tentative"));
+    snapshot()
+}
+
+/// Every kind of step, in the order the engine has them.
+#[allow(dead_code)]
+pub(crate) fn whole_plan(uplink: u32) -> Vec<Step> {
+    let device = Iface::Device;
+    let clat = "2001:db8::c1a7".parse().expect("address");
+    vec![
+        Step::OpenDevice,
+        Step::SetMtu { iface: device, v4: 1400, v6: 1420 },
+        Step::SetLinkUp { iface: device },
+        Step::AddAddress {
+            iface: device,
+            addr: "192.0.0.1".parse().expect("address"),
+            prefix_len: 32,
+            role: AddressRole::Host,
+        },
+        Step::SetForwarding { iface: device },
+        Step::SetForwarding { iface: Iface::Index(uplink) },
+        Step::AddRoute {
+            iface: device,
+            dest: std::net::IpAddr::V6(clat),
+            prefix_len: 128,
+            metric: 0,
+            mtu: 0,
+            mss: 0,
+        },
+        Step::ProxyNeighbour { iface: Iface::Index(uplink), addr: clat },
+        Step::AddRoute {
+            iface: device,
+            dest: "0.0.0.0".parse().expect("address"),
+            prefix_len: 0,
+            metric: 1_000_000,
+            mtu: 1400,
+            mss: 1360,
+        },
+        Step::JoinGroup { iface: Iface::Index(uplink), group: "ff02::1:ff00:c1a7".parse().expect("group") },
+    ]
 }
