@@ -1,7 +1,8 @@
 //! An end of the chain: a smoltcp stack on a tunnel device.
 
-use smoltcp::iface::{Config, Interface, SocketSet};
+use smoltcp::iface::{Config, Context, Interface, SocketHandle, SocketSet};
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use smoltcp::socket::AnySocket;
 use smoltcp::time::Instant;
 use smoltcp::wire::{HardwareAddress, IpCidr};
 use std::collections::VecDeque;
@@ -34,9 +35,9 @@ impl Host {
         Self { sockets: SocketSet::new(Vec::new()), interface, device }
     }
 
-    /// The interface, as the context that some calls on sockets want.
-    pub fn context(&mut self) -> &mut smoltcp::iface::Context {
-        self.interface.context()
+    /// A socket, and the context that some of its calls want.
+    pub fn socket<T: AnySocket<'static>>(&mut self, handle: SocketHandle) -> (&mut T, &mut Context) {
+        (self.sockets.get_mut(handle), self.interface.context())
     }
 
     pub(crate) fn receive(&mut self, packet: Vec<u8>) {

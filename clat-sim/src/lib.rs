@@ -11,6 +11,7 @@
 //! - [`Host`]: an end of the chain, a whole TCP/IP stack.
 //! - [`Node`]: what stands between: [`Router`], [`Clat`], [`Nat64`].
 //! - [`Link`]: delay, loss and reordering between two neighbours.
+//! - [`network`]: the one network that the demo and the tests share.
 //!
 //! The same seed gives the same run, packet by packet.
 
@@ -20,6 +21,7 @@
 mod host;
 mod link;
 mod nat64;
+pub mod network;
 mod node;
 mod path;
 mod router;
