@@ -3,20 +3,28 @@
 use std::io;
 use std::process::ExitCode;
 
-/// The exit codes of every command.
+/// The exit codes of every command: 0, 1, 2, and those that `doctor` has for each finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// It was done.
-    Success = 0,
+    Success,
     /// It could not be done; standard error says what to do about it.
-    Failure = 1,
+    Failure,
     /// The command line is wrong, or a file that it names cannot be read.
-    Usage = 2,
+    Usage,
+    /// `doctor` found something: the code of `doctor::Finding`, 0 for nothing.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    Finding(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Finding(code) => code,
+        })
     }
 }
 

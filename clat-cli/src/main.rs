@@ -13,6 +13,8 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod control;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod exit;
 #[cfg(target_os = "linux")]
 mod logging;
@@ -48,6 +50,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&args),
         #[cfg(target_os = "linux")]
         Command::Status(args) => status::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) => doctor::run(&args),
         #[cfg(target_os = "linux")]
         Command::Stop(args) => stop::run(&args),
         Command::Completions(args) => cli::shell::completions(args.shell),

@@ -6,7 +6,7 @@ mod offline;
 pub(crate) mod shell;
 
 #[cfg(target_os = "linux")]
-pub(crate) use host::{RunArgs, Source, StatusArgs, StopArgs, parse_source};
+pub(crate) use host::{DoctorArgs, RunArgs, Source, StatusArgs, StopArgs, parse_source};
 #[allow(unused_imports)]
 pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
 
@@ -36,6 +36,14 @@ pub(crate) enum Command {
     /// Tell how the running instance is doing.
     #[cfg(target_os = "linux")]
     Status(StatusArgs),
+    /// Look for what keeps translation from working, and say what to do.
+    ///
+    /// Exit code: 0 when nothing does, else that of the first fault: 10 configuration, 11 no device,
+    /// 12 no rights, 13 changes left by a crash, 20 not running, 21 no uplink, 22 no prefix, 23 no
+    /// address, 24 not active, 25 no neighbour answer, 26 NAT64 silent, 27 MTU black hole,
+    /// 28 forwarding off, 29 no IPv4 route.
+    #[cfg(target_os = "linux")]
+    Doctor(DoctorArgs),
     /// Stop the running instance and undo its changes to this host.
     #[cfg(target_os = "linux")]
     Stop(StopArgs),

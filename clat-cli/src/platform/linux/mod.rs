@@ -1,6 +1,7 @@
 //! Linux: the TUN and its threads, the kernel's tables, sockets and signals behind [`Host`].
 
 mod data;
+pub(crate) mod doctor;
 mod interfaces;
 mod notify;
 mod signals;
