@@ -79,11 +79,6 @@ impl StateDir {
     pub(crate) fn status_socket(&self) -> PathBuf {
         self.0.join("status.sock")
     }
-
-    /// The folder of the journal, for root only.
-    pub(crate) fn journal(&self) -> PathBuf {
-        self.0.join("journal")
-    }
 }
 
 /// Inode of the machine's own network namespace since Linux 6.17 (`NET_NS_INIT_INO`).

@@ -98,4 +98,10 @@ pub(crate) trait Host {
     fn answer(&mut self, caller: CallerId, answer: &Answer);
     /// Tells the system that started us.
     fn notify(&mut self, notice: Notice<'_>);
+
+    /// Undoes what is still in force and lets go of the device.
+    ///
+    /// # Errors
+    /// Something stays as it is; the journal knows it.
+    fn close(&mut self) -> anyhow::Result<()>;
 }

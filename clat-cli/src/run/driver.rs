@@ -268,6 +268,10 @@ impl<H: Host> Driver<H> {
     }
 
     fn end(mut self) -> Exit {
+        if let Err(error) = self.host.close() {
+            error!("{error:#}");
+            self.left_behind = true;
+        }
         let answer = match self.left_behind {
             false => Answer::Ok("stopped; every change to this host is undone".to_owned()),
             true => Answer::Error("stopped; some changes could not be undone (see the log)".to_owned()),

@@ -123,6 +123,21 @@ pub(crate) struct Counters {
     pub inactive: u64,
 }
 
+impl Counters {
+    /// Adds what another device counted.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (sum, flow) in [(&mut self.v4_to_v6, other.v4_to_v6), (&mut self.v6_to_v4, other.v6_to_v4)] {
+            sum.packets += flow.packets;
+            sum.bytes += flow.bytes;
+        }
+        self.replies += other.replies;
+        self.inactive += other.inactive;
+        for (reason, n) in &other.drops {
+            *self.drops.entry(reason.clone()).or_default() += n;
+        }
+    }
+}
+
 /// The outcome of a self-test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SelfTest {
@@ -274,6 +289,14 @@ pub(crate) mod tests {
         for key in ["uplink", "pref64", "clat", "self_test"] {
             assert!(json.get(key).is_some_and(serde_json::Value::is_null), "{key} in {json:#}");
         }
+    }
+
+    #[test]
+    fn counters_of_two_devices_add_up() {
+        let mut sum = sample().counters;
+        sum.add(&sample().counters);
+        assert_eq!((sum.v4_to_v6.packets, sum.v6_to_v4.bytes, sum.replies), (20, 1800, 6));
+        assert_eq!(sum.drops["hop_limit"], 6);
     }
 
     #[test]

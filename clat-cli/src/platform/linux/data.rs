@@ -4,9 +4,9 @@ use crate::config::Settings;
 use crate::status::model;
 use anyhow::Context;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
-use clat_engine::TranslatorParams;
+use clat_engine::{StepErrorKind, TranslatorParams};
 use clat_linux::counters::Traffic;
-use clat_linux::device::{Features, OffloadRequest, Tun};
+use clat_linux::device::{Features, OffloadRequest, OpenError, Tun};
 use clat_linux::pump::{Pump, PumpError};
 use clat_linux::shared::{HostTranslator, SharedTranslator};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -104,6 +104,16 @@ impl DataPath {
                 packet: d.to_string(),
             })
             .collect()
+    }
+}
+
+/// What the engine needs to know of a device that could not be opened.
+pub(super) fn failure_kind(error: &anyhow::Error) -> StepErrorKind {
+    match error.downcast_ref::<OpenError>() {
+        Some(OpenError::Permission { .. }) => StepErrorKind::Denied,
+        Some(OpenError::Busy(_) | OpenError::OtherKind(..)) => StepErrorKind::Conflict,
+        Some(OpenError::NoDriver(_)) => StepErrorKind::Unsupported,
+        Some(_) | None => StepErrorKind::Transient,
     }
 }
 

@@ -18,12 +18,23 @@ use clat_core::Policy;
 use clat_engine::{
     DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, Step, StepError, StepErrorKind, StepId, TranslatorParams,
 };
+use clat_linux::plan::{Plan, PlanError};
 use data::DataPath;
 use notify::Notifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use signals::{Signal, Signals};
 use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+/// No step is ever asked for where others configure the host.
+const NO_PLAN: StepError = StepError { kind: StepErrorKind::Unsupported, code: 0 };
+
+/// Says the whole of an error, and gives the engine what it needs of it.
+fn told(error: &PlanError) -> StepError {
+    warn!("{error}");
+    error.into()
+}
 
 /// This machine.
 #[derive(Debug)]
@@ -33,36 +44,99 @@ pub(crate) struct Linux {
     signals: Signals,
     notifier: Notifier,
     notes: Vec<String>,
+    settings: Settings,
+    /// The changes to this host; none where others make them.
+    plan: Option<Plan>,
+    /// What earlier devices of this instance counted.
+    past: Counters,
 }
 
 /// Gets hold of everything that is needed before the first packet.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let signals = Signals::catch().context("signals")?;
-    let data = if settings.configure { None } else { Some(DataPath::open(settings)?) };
+    let dir = StateDir::here(settings.state_dir.as_deref());
+    let (data, plan) = match settings.configure {
+        false => (Some(DataPath::open(settings)?), None),
+        true => (None, Some(open_plan(&dir)?)),
+    };
     let mut host = Linux {
         data,
         server: Server::default(),
         signals,
         notifier: Notifier::from_environment(),
         notes: Vec::new(),
+        settings: settings.clone(),
+        plan,
+        past: Counters::default(),
     };
-    host.open_doors(settings);
+    host.open_doors(&dir);
     Ok(host)
 }
 
+/// Puts back what a dead instance has left, and says what became of it.
+pub(crate) fn recover(dir: &StateDir) -> anyhow::Result<Vec<String>> {
+    dir.create().with_context(|| dir.path().display().to_string())?;
+    let (plan, recovery) = Plan::open(dir.path())?;
+    plan.close()?;
+    let failed = recovery.failed.iter().map(|(change, why)| format!("could not undo: {change}: {why}"));
+    if !recovery.failed.is_empty() {
+        anyhow::bail!("{}", failed.collect::<Vec<_>>().join("\n"));
+    }
+    let restored = recovery.restored.iter().map(|change| format!("undone: {change}"));
+    Ok(restored.chain(recovery.left.iter().map(|change| format!("nothing to do: {change}"))).collect())
+}
+
+fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
+    dir.create().with_context(|| dir.path().display().to_string())?;
+    let (plan, recovery) = Plan::open(dir.path())?;
+    for change in &recovery.restored {
+        info!("a crashed instance left this, now undone: {change}");
+    }
+    for (change, why) in &recovery.failed {
+        warn!("a crashed instance left this, and it cannot be undone: {change}: {why}");
+    }
+    Ok(plan)
+}
+
 impl Linux {
-    fn open_doors(&mut self, settings: &Settings) {
-        let dir = StateDir::here(settings.state_dir.as_deref());
-        if let Err(e) = self.server.open(&dir) {
+    fn open_doors(&mut self, dir: &StateDir) {
+        if let Err(e) = self.server.open(dir) {
             self.notes.push(format!(
                 "{}: {e}. `status` and `stop` cannot reach this instance",
                 dir.path().display()
             ));
         }
-        if let Some(at) = &settings.metrics
+        if let Some(at) = &self.settings.metrics
             && let Err(e) = self.server.open_metrics(at)
         {
             self.notes.push(format!("metrics: {e}. They are not served"));
+        }
+    }
+
+    fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
+        let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
+        match DataPath::open(&self.settings) {
+            Ok(data) => {
+                plan.set_device(Some(data.ifindex()));
+                self.data = Some(data);
+                Ok(())
+            }
+            Err(error) => {
+                error!("{error:#}");
+                let _ = plan.undo(id);
+                Err(StepError { kind: data::failure_kind(&error), code: 0 })
+            }
+        }
+    }
+
+    fn close_device(&mut self) {
+        let Some(data) = self.data.take() else { return };
+        self.past.add(&data.counters());
+        if let Some(plan) = &mut self.plan {
+            plan.set_device(None);
+        }
+        if let Err(error) = data.close() {
+            debug!("data path: {error}");
         }
     }
 
@@ -133,12 +207,21 @@ impl Host for Linux {
         Ok(())
     }
 
-    fn apply(&mut self, _: StepId, _: &Step) -> Result<(), StepError> {
-        Err(StepError { kind: StepErrorKind::Unsupported, code: 0 })
+    fn apply(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
+        let Some(plan) = &mut self.plan else { return Err(NO_PLAN) };
+        plan.apply(id, *step).map_err(|e| told(&e))?;
+        if *step == Step::OpenDevice {
+            self.open_device(id)?;
+        }
+        Ok(())
     }
 
-    fn undo(&mut self, _: StepId, _: &Step) -> Result<(), StepError> {
-        Err(StepError { kind: StepErrorKind::Unsupported, code: 0 })
+    fn undo(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
+        if *step == Step::OpenDevice {
+            self.close_device();
+        }
+        let Some(plan) = &mut self.plan else { return Err(NO_PLAN) };
+        plan.undo(id).map(|found| debug!(?found, "undone")).map_err(|e| told(&e))
     }
 
     fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
@@ -182,7 +265,11 @@ impl Host for Linux {
     }
 
     fn counters(&self) -> Counters {
-        self.data.as_ref().map(DataPath::counters).unwrap_or_default()
+        let mut sum = self.past.clone();
+        if let Some(data) = &self.data {
+            sum.add(&data.counters());
+        }
+        sum
     }
 
     fn last_drops(&self) -> Vec<Dropped> {
@@ -195,5 +282,12 @@ impl Host for Linux {
 
     fn notify(&mut self, notice: Notice<'_>) {
         self.notifier.notify(notice);
+    }
+
+    fn close(&mut self) -> anyhow::Result<()> {
+        let closed = self.plan.take().map(Plan::close).transpose();
+        self.close_device();
+        closed?;
+        Ok(())
     }
 }
