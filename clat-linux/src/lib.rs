@@ -9,7 +9,8 @@
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
 //! undo), [`journal`] (what is in force, on disk), [`plan`] (the three
-//! together).
+//! together), [`watch`] (links, addresses and routes as the engine's inputs),
+//! [`icmp6`] (Neighbour Discovery), [`dns`] (queries over the uplink), [`probe`] (the self-test's echoes).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -28,10 +29,14 @@ pub mod tap;
 mod testing;
 pub mod virtio;
 
+pub mod dns;
+pub mod icmp6;
 pub mod journal;
 pub mod netcfg;
 pub mod netlink;
 pub mod plan;
+pub mod probe;
+pub mod watch;
 
 #[allow(unsafe_code)]
 mod sys;

@@ -20,7 +20,7 @@ use crate::netlink::{Address, Link, Netlink, NetlinkError, Route};
 use clat_engine::{AddressRole, Iface, Step};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{RouteNetlinkMessage as Message, address::AddressFlags};
-use rustix::net::{AddressFamily, SocketType, socket, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with, sockopt};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::OwnedFd;
@@ -320,7 +320,8 @@ impl NetCfg {
     }
 
     fn join(&mut self, ifindex: u32, group: Ipv6Addr) -> Result<(), NetcfgError> {
-        let holder = socket(AddressFamily::INET6, SocketType::DGRAM, None).map_err(io::Error::from)?;
+        let holder = socket_with(AddressFamily::INET6, SocketType::DGRAM, SocketFlags::CLOEXEC, None)
+            .map_err(io::Error::from)?;
         sockopt::set_ipv6_add_membership(&holder, &group, ifindex).map_err(io::Error::from)?;
         self.groups.push(((ifindex, group), holder));
         Ok(())

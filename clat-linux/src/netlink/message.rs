@@ -1,9 +1,10 @@
 //! The messages that this program sends, and what it reads out of the kernel's.
 
+use clat_engine::LinkKind;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol},
-    link::{LinkAttribute, LinkFlags, LinkMessage},
+    link::{InfoKind, InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage},
     route::{
         RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope,
@@ -26,12 +27,14 @@ pub struct Link {
     pub name: String,
     /// Whether it is set up by the administrator.
     pub up: bool,
-    /// Whether its cable, radio or other end is there.
+    /// Whether its cable, radio or other end is there (`IFF_RUNNING`).
     pub carrier: bool,
     /// Whether it is the loopback interface.
     pub loopback: bool,
     /// Largest packet in bytes, IP header included.
     pub mtu: u32,
+    /// What sort of link it is.
+    pub kind: LinkKind,
     /// The link-layer address, where it has one of six bytes.
     pub mac: Option<[u8; 6]>,
 }
@@ -44,9 +47,10 @@ impl Link {
             index: message.header.index,
             name: String::new(),
             up: flags.contains(LinkFlags::Up),
-            carrier: flags.contains(LinkFlags::LowerUp),
+            carrier: flags.contains(LinkFlags::Running),
             loopback: flags.contains(LinkFlags::Loopback),
             mtu: 0,
+            kind: kind_of(message),
             mac: None,
         };
         for attribute in &message.attributes {
@@ -60,6 +64,62 @@ impl Link {
         }
         link
     }
+}
+
+/// What sort of link it is, for the choice of an uplink.
+fn kind_of(message: &LinkMessage) -> LinkKind {
+    let flags = message.header.flags;
+    let infos = message.attributes.iter().flat_map(|attribute| {
+        if let LinkAttribute::LinkInfo(infos) = attribute { infos.as_slice() } else { &[] }
+    });
+    let mut kind = if flags.contains(LinkFlags::Loopback) {
+        LinkKind::Never
+    } else if flags.intersects(LinkFlags::Pointopoint | LinkFlags::Noarp) {
+        LinkKind::PointToPoint
+    } else {
+        LinkKind::Broadcast
+    };
+    for info in infos {
+        if let LinkInfo::PortKind(port) = info {
+            // The addresses are on the bridge or the bond, not on its ports.
+            if matches!(port, InfoPortKind::Bridge | InfoPortKind::Bond | InfoPortKind::Team) {
+                return LinkKind::Never;
+            }
+        } else if let LinkInfo::Kind(name) = info
+            && is_tunnel(name)
+        {
+            kind = LinkKind::Tunnel;
+        }
+    }
+    kind
+}
+
+fn is_tunnel(kind: &InfoKind) -> bool {
+    use InfoKind::{
+        Amt, BareUdp, ErSpan, Geneve, GreTap, GreTap6, GreTun, GreTun6, Gtp, Ip6ErSpan, Ip6Tnl, IpIp, SitTun,
+        Tun, Vti, Vti6, Vxlan, Wireguard, Xfrm,
+    };
+    matches!(
+        kind,
+        Amt | BareUdp
+            | ErSpan
+            | Geneve
+            | GreTap
+            | GreTap6
+            | GreTun
+            | GreTun6
+            | Gtp
+            | Ip6ErSpan
+            | Ip6Tnl
+            | IpIp
+            | SitTun
+            | Tun
+            | Vti
+            | Vti6
+            | Vxlan
+            | Wireguard
+            | Xfrm
+    )
 }
 
 /// An address of an interface.

@@ -22,17 +22,20 @@ impl Namespace {
         if made.is_ok_and(|status| status.success()) {
             return Some(Self { name });
         }
-        let why = "CANNOT RUN: this test needs root and the `ip` command to make a network namespace";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
-        eprintln!("{why}");
+        cannot_run("root and the `ip` command to make a network namespace");
         None
+    }
+
+    /// Moves the calling thread into it.
+    pub(crate) fn enter(&self) {
+        let file = File::open(format!("/run/netns/{}", self.name)).expect("the namespace's file");
+        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
     }
 
     /// Makes one and moves the calling thread into it. What the thread starts lives in it too.
     pub(crate) fn enter_new() -> Option<Self> {
         let namespace = Self::new()?;
-        let file = File::open(format!("/run/netns/{}", namespace.name)).expect("the namespace's file");
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).expect("setns");
+        namespace.enter();
         Some(namespace)
     }
 }
@@ -41,6 +44,12 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("ip").args(["netns", "del", &self.name]).status();
     }
+}
+
+/// Says what is missing; in CI that is a failure.
+pub(crate) fn cannot_run(what: &str) {
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CANNOT RUN: this test needs {what}");
+    eprintln!("CANNOT RUN: this test needs {what}");
 }
 
 /// Runs one command line and gives what it printed.
