@@ -36,7 +36,8 @@ pub(crate) fn translate(c: &Config, bytes: &[u8]) -> Outcome {
     if faults.is_empty() {
         return Outcome::Emit(send_on(c, &ip, src, dst, upper));
     }
-    let answerable = c.errors && !is_error(&ip) && ip.offset == 0;
+    let answerable =
+        c.errors && !is_error(&ip) && ip.offset == 0 && !(ip.protocol == ICMP4 && ip.payload.is_empty());
     faults.refuse(answerable, |error| reply::v4(c, &ip, &bytes[..ip.total_len], error))
 }
 
@@ -62,16 +63,14 @@ fn addresses(c: &Config, ip: &Ipv4, faults: &mut Faults) -> (Ipv6Addr, Ipv6Addr)
 
 /// Section 4.1, the other fields.
 fn header(ip: &Ipv4, faults: &mut Faults) {
-    match ip.options_fault() {
-        Some("source_route") => faults.add("source_route", send(3, 5, 0)),
-        Some(reason) => faults.add(reason, Answer::Never),
-        None => {}
+    for reason in ip.options_faults() {
+        faults.add(reason, if reason == "source_route" { send(3, 5, 0) } else { Answer::Silent });
     }
     faults.add_if(ip.ttl <= 1, "hop_limit", send(11, 0, 0));
     let len = ip.payload_len();
     let odd = ip.is_fragment() && (len == 0 || (ip.mf && !len.is_multiple_of(8)) || ip.offset + len > 65535);
-    faults.add_if(odd, "bad_fragment", Answer::Never);
-    let answer = if ip.protocol == 2 { Answer::Never } else { PROHIBITED_V4 };
+    faults.add_if(odd, "bad_fragment", Answer::Silent);
+    let answer = if ip.protocol == 2 { Answer::Silent } else { PROHIBITED_V4 };
     faults.add_if(matches!(ip.protocol, 0 | 2 | 43 | 44 | 58 | 60), "protocol", answer);
 }
 
@@ -83,7 +82,7 @@ fn transport(c: &Config, ip: &Ipv4, src: Ipv6Addr, dst: Ipv6Addr, faults: &mut F
         return Upper { payload, either_zero: Vec::new() };
     }
     if let Some(reason) = upper::fault(ip.protocol, ip.is_fragment(), ip.offset, &payload) {
-        faults.add(reason, Answer::Never);
+        faults.add(reason, Answer::Silent);
         return Upper { payload, either_zero: Vec::new() };
     }
     let mut either_zero = Vec::new();
@@ -109,7 +108,7 @@ fn transport(c: &Config, ip: &Ipv4, src: Ipv6Addr, dst: Ipv6Addr, faults: &mut F
 fn icmp_message(c: &Config, ip: &Ipv4, src: Ipv6Addr, dst: Ipv6Addr, faults: &mut Faults) -> Upper {
     let mut out = Upper { payload: ip.payload.clone(), either_zero: Vec::new() };
     if ip.payload.len() < 8 {
-        faults.add("truncated_transport", Answer::Never);
+        faults.add("truncated_transport", Answer::Silent);
         return out;
     }
     let (kind, code) = (ip.payload[0], ip.payload[1]);
@@ -128,6 +127,8 @@ fn icmp_message(c: &Config, ip: &Ipv4, src: Ipv6Addr, dst: Ipv6Addr, faults: &mu
         faults.add("icmp_type", Answer::Silent);
         return out;
     };
+    let pointer = matches!(target, Target::Pointer(..)).then(|| icmp::pointer_to_v6(ip.payload[4]));
+    faults.add_if(pointer == Some(None), "icmp_pointer", Answer::Never);
     match error_message(c, &ip.payload, target) {
         Ok((body, checksum_at)) => out = Upper { payload: body, either_zero: checksum_at },
         Err(reason) => faults.add(reason, Answer::Never),
@@ -151,7 +152,7 @@ fn error_message(c: &Config, received: &[u8], target: Target) -> Result<(Vec<u8>
         Target::Plain(kind, code) => vec![kind, code, 0, 0, units, 0, 0, 0],
         Target::Fixed(kind, code, pointer) => vec![kind, code, 0, 0, 0, 0, 0, pointer],
         Target::Pointer(kind, code) => {
-            let pointer = icmp::pointer_to_v6(received[4]).ok_or("icmp_pointer")?;
+            let pointer = icmp::pointer_to_v6(received[4]).unwrap_or_default();
             vec![kind, code, 0, 0, 0, 0, 0, pointer]
         }
         Target::Mtu(kind, code) => {
@@ -196,14 +197,28 @@ fn send_on(c: &Config, ip: &Ipv4, src: Ipv6Addr, dst: Ipv6Addr, upper: Upper) ->
     if !ip.is_fragment() && (ip.df || fits(40)) {
         return vec![emit(packet(None, &upper.payload), 40, true)];
     }
-    let piece = if ip.df || fits(48) { upper.payload.len().max(8) } else { (c.lowest() - 48) / 8 * 8 };
-    let pieces = upper.payload.len().div_ceil(piece).max(1);
-    let cut = |i: usize| &upper.payload[i * piece..upper.payload.len().min((i + 1) * piece)];
-    (0..pieces)
-        .map(|i| {
-            let more = ip.mf || i + 1 < pieces;
-            let fragment = Fragment { ident: ip.ident.into(), offset: ip.offset + i * piece, more };
-            emit(packet(Some(fragment), cut(i)), 48, i == 0)
+    let room = if ip.df { usize::MAX } else { c.lowest() - 48 };
+    let pieces = pieces(&upper.payload, room);
+    pieces
+        .iter()
+        .map(|(at, piece)| {
+            let more = ip.mf || at + piece.len() < upper.payload.len();
+            let fragment = Fragment { ident: ip.ident.into(), offset: ip.offset + at, more };
+            emit(packet(Some(fragment), piece), 48, *at == 0)
         })
         .collect()
+}
+
+/// A payload in pieces of at most `room` bytes, and where each starts: all but the last of a multiple
+/// of 8 bytes.
+pub(crate) fn pieces(payload: &[u8], room: usize) -> Vec<(usize, &[u8])> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while payload.len() - at > room {
+        let len = room / 8 * 8;
+        out.push((at, &payload[at..at + len]));
+        at += len;
+    }
+    out.push((at, &payload[at..]));
+    out
 }

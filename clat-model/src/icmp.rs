@@ -111,7 +111,7 @@ const PLATEAUS: [usize; 7] = [65535, 32000, 17914, 8166, 4352, 2002, 1492];
 /// RFC 7915 section 4.2, type 3 code 4.
 pub(crate) fn mtu_to_v6(reported: u16, quoted_len: usize, v6_mtu: usize, v4_mtu: usize) -> usize {
     let path = match usize::from(reported) {
-        0 => PLATEAUS.into_iter().find(|p| *p < quoted_len).unwrap_or(1280),
+        0 => PLATEAUS.into_iter().find(|p| *p < quoted_len).unwrap_or(0),
         mtu => mtu,
     };
     (path + 20).min(v6_mtu).min(v4_mtu + 20).max(1280)

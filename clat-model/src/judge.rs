@@ -42,6 +42,7 @@ pub fn agree(packet: &[u8], expected: &Outcome, did: &Did) -> Result<(), String>
 fn group(reason: &str) -> &str {
     match reason {
         "truncated" | "bad_version" | "bad_header_length" | "extension_chain" => "malformed",
+        "truncated_transport" | "bad_udp_length" => "transport",
         quoted if quoted.starts_with("quoted") => "quoted",
         other => other,
     }

@@ -24,7 +24,7 @@ fn message(error: Error, packet: &[u8], room: usize) -> Vec<u8> {
 
 /// An ICMPv4 error about `packet` (as many of its bytes as its total length says), 576 bytes at most.
 pub(crate) fn v4(c: &Config, about: &Ipv4, packet: &[u8], error: Error) -> Emitted {
-    let mut payload = message(error, packet, 576 - 28);
+    let mut payload = message(error, packet, c.v4_mtu().min(576) - 28);
     put(&mut payload, 2, 0, 0);
     let ip = Ipv4 {
         tos: 0xc0,

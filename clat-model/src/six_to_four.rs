@@ -3,6 +3,7 @@
 use crate::config::{Config, is_martian_v4, is_martian_v6, is_private_v4};
 use crate::extension;
 use crate::faults::{Answer, Emitted, Faults, Outcome};
+use crate::four_to_six::pieces;
 use crate::icmp::{self, Target};
 use crate::quoted;
 use crate::reply::{self, PROHIBITED_V6, send};
@@ -47,7 +48,8 @@ pub(crate) fn translate(c: &Config, bytes: &[u8]) -> Outcome {
     if faults.is_empty() {
         return Outcome::Emit(send_on(c, &ip, &ends, &upper));
     }
-    let answerable = c.errors && !is_error(&ip) && ip.offset() == 0;
+    let answerable =
+        c.errors && !is_error(&ip) && ip.offset() == 0 && !(ip.next == ICMP6 && ip.payload.is_empty());
     let whole = 40 + usize::from(u16::from_be_bytes([bytes[4], bytes[5]]));
     faults.refuse(answerable, |error| reply::v6(c, &ip, &bytes[..whole], error))
 }
@@ -93,8 +95,8 @@ fn header(ip: &Ipv6, faults: &mut Faults) {
     faults.add_if(ip.extension_after_fragment, "extension_after_fragment", PROHIBITED_V6);
     let (len, more) = (ip.payload_len, ip.fragment.is_some_and(|f| f.more));
     let odd = ip.is_fragment() && (len == 0 || (more && len % 8 != 0) || ip.offset() + len > 65535);
-    faults.add_if(odd, "bad_fragment", Answer::Never);
-    faults.add_if(matches!(ip.next, ICMP4 | 2), "protocol", Answer::Never);
+    faults.add_if(odd, "bad_fragment", Answer::Silent);
+    faults.add_if(matches!(ip.next, ICMP4 | 2), "protocol", Answer::Silent);
 }
 
 /// Section 5.5.
@@ -108,7 +110,7 @@ fn transport(ip: &Ipv6, ends: &Ends, faults: &mut Faults) -> Upper {
         return upper;
     }
     if let Some(reason) = upper::fault(ip.next, ip.is_fragment(), ip.offset(), &upper.payload) {
-        faults.add(reason, Answer::Never);
+        faults.add(reason, Answer::Silent);
         return upper;
     }
     if ip.offset() == 0 {
@@ -122,7 +124,7 @@ fn transport(ip: &Ipv6, ends: &Ends, faults: &mut Faults) -> Upper {
 fn icmp_message(c: &Config, ip: &Ipv6, ends: &Ends, faults: &mut Faults) -> Upper {
     let mut out = Upper { payload: ip.payload.clone(), ..Upper::default() };
     if ip.payload.len() < 8 {
-        faults.add("truncated_transport", Answer::Never);
+        faults.add("truncated_transport", Answer::Silent);
         return out;
     }
     let (kind, code) = (ip.payload[0], ip.payload[1]);
@@ -140,7 +142,10 @@ fn icmp_message(c: &Config, ip: &Ipv6, ends: &Ends, faults: &mut Faults) -> Uppe
         faults.add("icmp_type", Answer::Silent);
         return out;
     };
-    match error_message(c, &ip.payload, target, ends.native) {
+    let word = u32::from_be_bytes([ip.payload[4], ip.payload[5], ip.payload[6], ip.payload[7]]);
+    let pointer = matches!(target, Target::Pointer(..)).then(|| icmp::pointer_to_v4(word));
+    faults.add_if(pointer == Some(None), "icmp_pointer", Answer::Never);
+    match error_message(c, &ip.payload, (target, word), ends.native) {
         Ok(upper) => out = upper,
         Err(reason) => faults.add(reason, Answer::Never),
     }
@@ -148,11 +153,11 @@ fn icmp_message(c: &Config, ip: &Ipv6, ends: &Ends, faults: &mut Faults) -> Uppe
     out
 }
 
-/// An error message but for its checksum, in at most 556 bytes.
+/// An error message but for its checksum, in at most 576 bytes with its header.
 fn error_message(
     c: &Config,
     received: &[u8],
-    target: Target,
+    (target, word): (Target, u32),
     native: Option<Ipv6Addr>,
 ) -> Result<Upper, &'static str> {
     let has_length = matches!(received[0], 1 | 3);
@@ -165,12 +170,11 @@ fn error_message(
         extensions.extend(native.map(|address| extension::with_node(extension, address)));
         extensions.extend(extension.map(<[u8]>::to_vec));
     }
-    let (body, units) = extension::join(&quoted.bytes, &extensions, 4, 576 - 28);
-    let word = u32::from_be_bytes([received[4], received[5], received[6], received[7]]);
+    let (body, units) = extension::join(&quoted.bytes, &extensions, 4, c.v4_mtu().min(576) - 28);
     let mut out = match target {
         Target::Plain(kind, code) | Target::Fixed(kind, code, _) => vec![kind, code, 0, 0, 0, units, 0, 0],
         Target::Pointer(kind, code) => {
-            let pointer = icmp::pointer_to_v4(word).ok_or("icmp_pointer")?;
+            let pointer = icmp::pointer_to_v4(word).unwrap_or_default();
             vec![kind, code, 0, 0, pointer, units, 0, 0]
         }
         Target::Mtu(kind, code) => {
@@ -201,21 +205,17 @@ fn size(c: &Config, ip: &Ipv6, upper_len: usize, faults: &mut Faults) {
 /// As one packet, or in IPv4 fragments.
 fn send_on(c: &Config, ip: &Ipv6, ends: &Ends, upper: &Upper) -> Vec<Emitted> {
     let total = 20 + upper.payload.len();
-    let piece = match total <= c.v4_mtu().min(65535) {
-        true => upper.payload.len().max(8),
-        false => (c.v4_mtu().min(65535) - 20) / 8 * 8,
-    };
-    let pieces = upper.payload.len().div_ceil(piece).max(1);
-    (0..pieces)
-        .map(|i| {
-            let payload = &upper.payload[i * piece..upper.payload.len().min((i + 1) * piece)];
+    let pieces = pieces(&upper.payload, c.v4_mtu().min(65535) - 20);
+    pieces
+        .iter()
+        .map(|&(at, payload)| {
             let out = Ipv4 {
                 tos: c.tos(ip.traffic_class),
                 total_len: 20 + payload.len(),
                 ident: ip.fragment.map_or(0, |f| f.low_ident()),
                 df: ip.fragment.is_none() && total > 1260,
-                mf: ip.fragment.is_some_and(|f| f.more) || i + 1 < pieces,
-                offset: ip.offset() + i * piece,
+                mf: ip.fragment.is_some_and(|f| f.more) || at + payload.len() < upper.payload.len(),
+                offset: ip.offset() + at,
                 ttl: ip.hop_limit - 1,
                 protocol: if ip.next == ICMP6 { ICMP4 } else { ip.next },
                 src: ends.src,
@@ -227,7 +227,7 @@ fn send_on(c: &Config, ip: &Ipv6, ends: &Ends, upper: &Upper) -> Vec<Emitted> {
             if ip.fragment.is_none() {
                 free_ident.push(0);
             }
-            let either_zero = upper.either_zero.iter().filter(|_| i == 0).map(|at| 20 + at).collect();
+            let either_zero = upper.either_zero.iter().filter(|_| at == 0).map(|at| 20 + at).collect();
             Emitted { bytes: out.to_bytes(), free_ident, either_zero }
         })
         .collect()

@@ -98,28 +98,29 @@ impl Ipv4 {
         out
     }
 
-    /// The options: malformed, a source route that is not used up, or nothing that matters.
-    pub(crate) fn options_fault(&self) -> Option<&'static str> {
+    /// What is wrong with the options: malformed ones, a source route that is not used up.
+    pub(crate) fn options_faults(&self) -> Vec<&'static str> {
         let mut rest = self.options.as_slice();
-        let mut route = None;
+        let mut faults = Vec::new();
         while let [kind, tail @ ..] = rest {
             match kind {
                 0 => break,
                 1 => rest = tail,
                 _ => {
-                    let Some(len) = tail.first().map(|l| usize::from(*l)) else { return Some("bad_option") };
+                    let len = tail.first().map_or(0, |l| usize::from(*l));
                     let is_route = matches!(kind, 131 | 137);
                     if len < if is_route { 3 } else { 2 } || len > rest.len() {
-                        return Some("bad_option");
+                        faults.push("bad_option");
+                        return faults;
                     }
                     // RFC 791: "If the pointer is greater than the length, the source route is empty".
                     if is_route && usize::from(rest[2]) <= len {
-                        route = Some("source_route");
+                        faults.push("source_route");
                     }
                     rest = &rest[len..];
                 }
             }
         }
-        route
+        faults
     }
 }

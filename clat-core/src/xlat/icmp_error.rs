@@ -5,7 +5,7 @@
 //! |      len ---|--> counts this, in units of 4 (ICMPv4) or 8 (ICMPv6) bytes         |
 //! ```
 
-use super::refusal::{MAX_ERROR_V4, MAX_ERROR_V6};
+use super::refusal::MAX_ERROR_V6;
 use crate::parts::{Extra, Head, Rewrite, Span};
 use crate::wire::checksum::{self, Sum, pseudo_v6};
 use crate::wire::icmp::{self, ErrorHeader};
@@ -71,10 +71,16 @@ pub(super) fn emit_v6(packet: &[u8], header: HeaderV6, error: ErrorHeader, body:
     rewrite
 }
 
-/// The whole ICMPv4 error.
-pub(super) fn emit_v4(packet: &[u8], header: HeaderV4, error: ErrorHeader, body: &Body) -> Rewrite {
+/// The whole ICMPv4 error, of at most `max` bytes.
+pub(super) fn emit_v4(
+    packet: &[u8],
+    header: HeaderV4,
+    error: ErrorHeader,
+    body: &Body,
+    max: usize,
+) -> Rewrite {
     let headers = ipv4::HEADER_LEN + icmp::HEADER_LEN;
-    let (tail, extra, units) = lay_out(packet, body, MAX_ERROR_V4 - headers, 4);
+    let (tail, extra, units) = lay_out(packet, body, max.saturating_sub(headers), 4);
     let total_len = headers + body.quoted.len() + tail.len() + extra.len();
     // At most 576.
     let total_len = u16::try_from(total_len).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! RFC 7915 section 5.2: ICMPv6 becomes ICMPv4.
 
 use super::chain::Chain;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, max_error_v4};
 use super::transport::{self, L4};
 use super::{Translator, icmp_error, quoted_v6_to_v4};
 use crate::parts::{Rewrite, Span};
@@ -66,7 +66,7 @@ pub(super) fn error<M: AddressMap>(
         extension: if carries { extension } else { Span::default() },
         object: native.filter(|_| carries),
     };
-    Ok(icmp_error::emit_v4(packet, header, error, &body))
+    Ok(icmp_error::emit_v4(packet, header, error, &body, max_error_v4(&translator.policy)))
 }
 
 /// The length of the quoted packet where an extension follows, in bytes (RFC 4884 section 4.4).

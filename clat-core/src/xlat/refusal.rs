@@ -11,9 +11,14 @@ use crate::wire::protocol;
 use crate::{DropReason, Errors, Policy, QueueState};
 
 /// Most bytes of an ICMPv4 error (RFC 1812 section 4.3.2.3).
-pub(super) const MAX_ERROR_V4: usize = 576;
+const MAX_ERROR_V4: u32 = 576;
 /// Most bytes of an ICMPv6 error (RFC 4443 section 2.4 (c)).
 pub(super) const MAX_ERROR_V6: usize = 1280;
+
+/// Most bytes of an ICMPv4 error on its way to the next hop.
+pub(super) fn max_error_v4(policy: &Policy) -> usize {
+    policy.v4_mtu.min(MAX_ERROR_V4) as usize
+}
 
 /// TTL and hop limit of packets of our own.
 const OWN_TTL: u8 = 64;
@@ -160,7 +165,7 @@ fn reply_v4(
 ) -> Rewrite {
     let (src, dst) = (policy.v4_error_source, ip.src());
     let headers = ipv4::HEADER_LEN + icmp::HEADER_LEN;
-    let quote = Span::new(0, ip.total_len().min(MAX_ERROR_V4 - headers));
+    let quote = Span::new(0, ip.total_len().min(max_error_v4(policy).saturating_sub(headers)));
     let error = answer.header_v4();
     let sum = Sum::ZERO.bytes(&error.bytes(0)).bytes(quote.of(packet));
     let header = HeaderV4 {

@@ -183,7 +183,10 @@ fn icmp<M: AddressMap>(
         return Err(Refusal::prohibited(DropReason::FragmentedIcmp));
     }
     if message.first().is_some_and(|t| icmp::v6::is_error(*t)) {
-        header.fragment = FragmentV4::whole(state.next_ident(header.src, header.dst, header.protocol), false);
+        header.fragment = match chain.fragment {
+            Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
+            None => FragmentV4::whole(state.next_ident(header.src, header.dst, header.protocol), false),
+        };
         let rewrite = icmp_v6_to_v4::error(translator, packet, (ip, chain), header, source.native)?;
         return Ok(Outcome::Forward(rewrite));
     }

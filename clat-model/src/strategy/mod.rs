@@ -53,12 +53,28 @@ pub fn plain_config() -> Config {
     Config::host(build::WELL_KNOWN, LOCAL_V4, LOCAL_V6)
 }
 
+/// A packet and the configuration it is for.
+#[derive(Clone)]
+pub struct Case {
+    /// The configuration.
+    pub config: Config,
+    /// The packet.
+    pub packet: Vec<u8>,
+}
+
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, packet {}", self.config, crate::judge::hex(&self.packet))
+    }
+}
+
 /// A packet of either family and the configuration it is for.
-pub fn any_packet() -> BoxedStrategy<(Config, Vec<u8>)> {
+pub fn any_packet() -> BoxedStrategy<Case> {
     config()
         .prop_flat_map(|c| {
             let packets = prop_oneof![v4_packet(&c), v6_packet(&c)];
-            (Just(c), (packets, lie()).prop_map(|(packet, lie)| lie.tell(packet)))
+            (packets, lie())
+                .prop_map(move |(packet, lie)| Case { config: c.clone(), packet: lie.tell(packet) })
         })
         .boxed()
 }
