@@ -90,6 +90,8 @@ pub enum Input<'a> {
     StepDone(StepId),
     /// A step could not be done or undone. A step whose undoing finds nothing to undo is done.
     StepFailed(StepId, StepError),
+    /// Our device disappeared without being closed, and with it all that was set on it.
+    DeviceLost,
     /// The outcome of duplicate address detection where [`Input::Address6`] does not tell it.
     Dad {
         /// Where the address is.

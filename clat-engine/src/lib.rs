@@ -31,14 +31,26 @@
 extern crate std;
 
 mod action;
+mod address;
+mod choose;
 mod config;
+mod discovery;
 mod engine;
+mod facts;
 mod input;
+mod mtu;
+mod nd;
+mod outbox;
+mod plan;
+mod prefixes;
 mod reason;
+mod selftest;
 mod state;
 mod status;
 mod step;
 mod time;
+mod uplink;
+mod wire;
 
 pub use action::{Action, DnsQuery, Icmpv6Out, Probe, TranslatorParams};
 pub use config::{ClatV6, Config, ReturnPath};

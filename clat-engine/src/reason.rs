@@ -63,6 +63,8 @@ pub enum Reason {
     Resumed,
     /// The host could not be changed as planned.
     StepFailed,
+    /// Our device was taken away.
+    DeviceLost,
     /// The operator stopped it.
     Stopped,
 }
@@ -100,6 +102,7 @@ impl Reason {
             Self::Suspended => "suspended",
             Self::Resumed => "resumed",
             Self::StepFailed => "step-failed",
+            Self::DeviceLost => "device-lost",
             Self::Stopped => "stopped",
         }
     }
@@ -140,6 +143,7 @@ impl Reason {
             Self::Suspended => "the host sleeps",
             Self::Resumed => "the host woke up",
             Self::StepFailed => "the host could not be changed as planned",
+            Self::DeviceLost => "the CLAT's device was removed: it is set up again",
             Self::Stopped => "stopped by the operator",
         }
     }

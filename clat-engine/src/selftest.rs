@@ -1,0 +1,315 @@
+//! The self-test: does the whole path work, and if not, which leg.
+//!
+//! Three legs, each an ICMPv4 echo from the CLAT's IPv4 address through the translator:
+//!
+//! 1. to die at the first router: its answer to the CLAT address proves that neighbours find us;
+//! 2. to the other side of the NAT64: any answer from an IPv4 address proves the NAT64. Echoes that die a
+//!    few hops later answer for targets that do not;
+//! 3. of the full size, where the second leg got an echo reply.
+//!
+//! A silent first leg alone proves nothing (routers may not answer): it names the culprit when the second
+//! is silent too. Packets that come back from under the PREF64 are as good as an answer.
+
+use crate::{Instant, Probe, ProbeAnswer, SelfTest, SelfTestLeg};
+use core::net::Ipv4Addr;
+use core::time::Duration;
+
+/// The well-known addresses (RFC 7050 section 8.2).
+const TARGETS: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
+const START: Duration = Duration::from_millis(100);
+const TIMEOUT: Duration = Duration::from_secs(1);
+const SMALL: u16 = 64;
+/// After a failure; doubled up to the last.
+const RETRY: Duration = Duration::from_secs(5);
+const LONGEST_RETRY: Duration = Duration::from_secs(600);
+/// After a success; doubled up to the last.
+const REPEAT: Duration = Duration::from_secs(300);
+const LONGEST_REPEAT: Duration = Duration::from_secs(3600);
+/// Time to live beyond the first router for targets that do not answer themselves.
+const LADDER: [u8; 3] = [2, 4, 8];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leg {
+    Router,
+    Nat64,
+    FullSize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Phase {
+    #[default]
+    Off,
+    Waiting(Instant),
+    Testing {
+        leg: Leg,
+        sent: u8,
+        until: Instant,
+    },
+}
+
+/// What is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub(crate) target: Option<Ipv4Addr>,
+    /// Hops between the IPv4 stack and the first router: ours, and the host's where it forwards.
+    pub(crate) own_hops: u8,
+    pub(crate) v4_mtu: u32,
+    /// The source of translated errors from routers without IPv4 address: not from beyond the NAT64.
+    pub(crate) dummy: Ipv4Addr,
+}
+
+/// The self-test of one activation.
+#[derive(Debug, Default)]
+pub(crate) struct SelfTester {
+    phase: Phase,
+    sequence: u16,
+    /// The first sequence number of this run: older answers do not count.
+    first: u16,
+    router_answered: bool,
+    echo_replied: bool,
+    /// Packets that came back so far, and when the run began.
+    returned: (u64, u64),
+    failures: u8,
+    successes: u8,
+    pub(crate) last: Option<SelfTest>,
+}
+
+impl SelfTester {
+    pub(crate) const fn new() -> Self {
+        Self {
+            phase: Phase::Off,
+            sequence: 0,
+            first: 0,
+            router_answered: false,
+            echo_replied: false,
+            returned: (0, 0),
+            failures: 0,
+            successes: 0,
+            last: None,
+        }
+    }
+
+    /// Translation began, or its parameters changed.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.phase = Phase::Waiting(now + START);
+        (self.failures, self.successes) = (0, 0);
+        self.last = None;
+        self.returned.1 = self.returned.0;
+    }
+
+    /// Translation ended.
+    pub(crate) fn stop(&mut self) {
+        self.phase = Phase::Off;
+        self.last = None;
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Off => None,
+            Phase::Waiting(at) | Phase::Testing { until: at, .. } => Some(at),
+        }
+    }
+
+    /// What to send at `now`, or what was found.
+    pub(crate) fn poll(&mut self, now: Instant, subject: &Subject) -> Option<Result<Probe, SelfTest>> {
+        match self.phase {
+            Phase::Waiting(at) if at <= now => {
+                (self.router_answered, self.echo_replied) = (false, false);
+                self.first = self.sequence.wrapping_add(1);
+                Some(Ok(self.send(now, Leg::Router, 0, subject)))
+            }
+            Phase::Testing { leg, sent, until } if until <= now => Some(self.silent(now, leg, sent, subject)),
+            Phase::Off | Phase::Waiting(_) | Phase::Testing { .. } => None,
+        }
+    }
+
+    /// A probe had no answer: the next try, the next leg, or the end.
+    fn silent(&mut self, now: Instant, leg: Leg, sent: u8, subject: &Subject) -> Result<Probe, SelfTest> {
+        let tries = match leg {
+            Leg::Router => 2,
+            Leg::Nat64 => 5,
+            Leg::FullSize => 3,
+        };
+        if sent < tries {
+            return Ok(self.send(now, leg, sent, subject));
+        }
+        match leg {
+            Leg::Router => Ok(self.send(now, Leg::Nat64, 0, subject)),
+            Leg::Nat64 if self.router_answered => Err(self.end(now, Some(SelfTestLeg::Nat64Silent))),
+            Leg::Nat64 => Err(self.end(now, Some(SelfTestLeg::NoNdAnswer))),
+            Leg::FullSize => Err(self.end(now, Some(SelfTestLeg::MtuBlackHole))),
+        }
+    }
+
+    fn send(&mut self, now: Instant, leg: Leg, sent: u8, subject: &Subject) -> Probe {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.phase = Phase::Testing { leg, sent: sent + 1, until: now + TIMEOUT };
+        let [first, second] = TARGETS;
+        let well_known = if sent.is_multiple_of(2) { first } else { second };
+        let first_router = subject.own_hops + 1;
+        let ttl = match leg {
+            Leg::Router => first_router,
+            Leg::Nat64 => {
+                LADDER.get(usize::from(sent).wrapping_sub(2)).map_or(64, |more| first_router + more)
+            }
+            Leg::FullSize => 64,
+        };
+        let full = u16::try_from(subject.v4_mtu).unwrap_or(u16::MAX);
+        let size = if leg == Leg::FullSize { full } else { SMALL };
+        Probe { sequence: self.sequence, target: subject.target.unwrap_or(well_known), ttl, size }
+    }
+
+    /// An answer to a probe; returns what to send next or what was found.
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        answer: &ProbeAnswer,
+        subject: &Subject,
+    ) -> Option<Result<Probe, SelfTest>> {
+        let Phase::Testing { leg, .. } = self.phase else { return None };
+        let of_this_run = answer.sequence.wrapping_sub(self.first) <= self.sequence.wrapping_sub(self.first);
+        if !of_this_run {
+            return None;
+        }
+        self.router_answered = true;
+        self.echo_replied |= answer.echo_reply;
+        let beyond = answer.echo_reply || answer.from != subject.dummy;
+        match leg {
+            Leg::FullSize if answer.sequence == self.sequence => Some(Err(self.end(now, None))),
+            Leg::FullSize => None,
+            _ if answer.echo_reply => Some(Ok(self.send(now, Leg::FullSize, 0, subject))),
+            _ if beyond => Some(Err(self.end(now, None))),
+            Leg::Router => Some(Ok(self.send(now, Leg::Nat64, 0, subject))),
+            Leg::Nat64 => None,
+        }
+    }
+
+    /// How many packets came back so far.
+    pub(crate) const fn returned(&self) -> u64 {
+        self.returned.0
+    }
+
+    /// Packets that came back from under the PREF64 since the start: growth is evidence.
+    pub(crate) fn traffic(&mut self, now: Instant, returned: u64) -> Option<SelfTest> {
+        self.returned.0 = returned;
+        let evidence = returned > self.returned.1;
+        let silent = |leg| matches!(leg, Some(SelfTestLeg::Nat64Silent | SelfTestLeg::NoNdAnswer));
+        let refuted = self.last.is_some_and(|l| silent(l.failed));
+        let asking = matches!(self.phase, Phase::Testing { leg: Leg::Router | Leg::Nat64, .. });
+        (evidence && (refuted || asking)).then(|| self.end(now, None))
+    }
+
+    fn end(&mut self, now: Instant, failed: Option<SelfTestLeg>) -> SelfTest {
+        let grow = |base: Duration, n: u8, most: Duration| (base * (1 << n.min(8))).min(most);
+        let pause = if failed.is_some() {
+            self.successes = 0;
+            self.failures = self.failures.saturating_add(1);
+            grow(RETRY, self.failures - 1, LONGEST_RETRY)
+        } else {
+            self.failures = 0;
+            self.successes = self.successes.saturating_add(1);
+            grow(REPEAT, self.successes - 1, LONGEST_REPEAT)
+        };
+        self.phase = Phase::Waiting(now + pause);
+        self.returned.1 = self.returned.0;
+        let result = SelfTest { at: now, failed };
+        self.last = Some(result);
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    const DUMMY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+
+    fn subject() -> Subject {
+        Subject { target: None, own_hops: 2, v4_mtu: 1472, dummy: DUMMY }
+    }
+
+    /// Runs the test for `seconds` against a network that answers probes.
+    fn run(
+        seconds: u64,
+        network: impl Fn(&Probe) -> Option<(Ipv4Addr, bool)>,
+    ) -> Vec<(u64, Option<SelfTestLeg>)> {
+        let mut tester = SelfTester::new();
+        tester.start(Instant::default());
+        let mut found = Vec::new();
+        for ms in (0..seconds * 1000).step_by(50) {
+            let now = Instant::from_millis(ms);
+            let mut next = tester.poll(now, &subject());
+            while let Some(Ok(probe)) = next {
+                let answer = network(&probe);
+                next = answer.and_then(|(from, echo_reply)| {
+                    tester.answered(
+                        now,
+                        &ProbeAnswer { sequence: probe.sequence, from, echo_reply },
+                        &subject(),
+                    )
+                });
+            }
+            if let Some(Err(result)) = next {
+                found.push((ms, result.failed));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_whole_path_works() {
+        let network = |p: &Probe| match p.ttl {
+            3 => Some((DUMMY, false)),
+            _ => Some((p.target, true)),
+        };
+        assert_eq!(run(10, network), [(100, None)]);
+    }
+
+    #[test]
+    fn a_target_that_is_silent_is_no_failure_when_a_hop_beyond_answers() {
+        let network = |p: &Probe| (p.ttl < 64).then_some((Ipv4Addr::new(198, 51, 100, 1), false));
+        assert_eq!(run(10, network)[0].1, None);
+    }
+
+    #[test]
+    fn no_nd_answer_when_nothing_comes_back() {
+        let found = run(60, |_| None);
+        assert!(found.iter().all(|(_, leg)| *leg == Some(SelfTestLeg::NoNdAnswer)), "{found:?}");
+        let starts: Vec<u64> = found.windows(2).map(|w| w[1].0 - w[0].0).collect();
+        assert!(starts.windows(2).all(|w| w[1] > w[0]), "the pauses grow: {found:?}");
+    }
+
+    #[test]
+    fn nat64_silent_when_only_the_router_answers() {
+        let found = run(10, |p| (p.ttl == 3).then_some((DUMMY, false)));
+        assert_eq!(found[0].1, Some(SelfTestLeg::Nat64Silent));
+    }
+
+    #[test]
+    fn mtu_black_hole_when_only_small_packets_come_back() {
+        let found = run(10, |p| (p.size < 1000).then_some((p.target, true)));
+        assert_eq!(found[0].1, Some(SelfTestLeg::MtuBlackHole));
+    }
+
+    #[test]
+    fn packets_that_come_back_refute_a_silent_nat64() {
+        let mut tester = SelfTester::new();
+        tester.start(Instant::default());
+        assert!(matches!(tester.poll(Instant::from_millis(100), &subject()), Some(Ok(_))));
+        assert_eq!(tester.traffic(Instant::from_millis(200), 0), None);
+        let result = tester.traffic(Instant::from_millis(300), 5);
+        assert_eq!(result.map(|r| r.failed), Some(None));
+        assert_eq!(tester.traffic(Instant::from_millis(400), 9), None, "nothing to refute");
+    }
+
+    #[test]
+    fn an_answer_of_an_earlier_run_does_not_count() {
+        let mut tester = SelfTester::new();
+        tester.start(Instant::default());
+        let Some(Ok(probe)) = tester.poll(Instant::from_millis(100), &subject()) else { panic!() };
+        let stale =
+            ProbeAnswer { sequence: probe.sequence.wrapping_sub(1), from: probe.target, echo_reply: true };
+        assert_eq!(tester.answered(Instant::from_millis(110), &stale, &subject()), None);
+    }
+}
