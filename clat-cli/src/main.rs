@@ -14,6 +14,8 @@ mod config;
 #[cfg(target_os = "linux")]
 mod control;
 #[cfg(target_os = "linux")]
+mod discover;
+#[cfg(target_os = "linux")]
 mod doctor;
 mod exit;
 #[cfg(target_os = "linux")]
@@ -50,6 +52,8 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(&args),
         #[cfg(target_os = "linux")]
         Command::Status(args) => status::run(&args),
+        #[cfg(target_os = "linux")]
+        Command::Discover(args) => discover::run(&args),
         #[cfg(target_os = "linux")]
         Command::Doctor(args) => doctor::run(&args),
         #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
 /// `run`
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct RunArgs {
     /// Configuration file (TOML); a flag overrides what it says.
     #[arg(long, value_name = "FILE")]
@@ -101,6 +101,8 @@ pub(crate) struct DoctorArgs {
 /// `discover`
 #[derive(Args, Clone, Debug)]
 pub(crate) struct DiscoverArgs {
+    #[command(flatten)]
+    pub(crate) at: StateDir,
     /// Interface to ask on; chosen by its default route when not given.
     #[arg(long, value_name = "IF")]
     pub(crate) uplink: Option<String>,

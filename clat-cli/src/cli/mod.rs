@@ -6,7 +6,7 @@ mod offline;
 pub(crate) mod shell;
 
 #[cfg(target_os = "linux")]
-pub(crate) use host::{DoctorArgs, RunArgs, Source, StatusArgs, StopArgs, parse_source};
+pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, Source, StatusArgs, StopArgs, parse_source};
 #[allow(unused_imports)]
 pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
 
@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// Tell how the running instance is doing.
     #[cfg(target_os = "linux")]
     Status(StatusArgs),
+    /// Show the NAT64 prefixes that the network offers, and which one is used and why.
+    #[cfg(target_os = "linux")]
+    Discover(DiscoverArgs),
     /// Look for what keeps translation from working, and say what to do.
     ///
     /// Exit code: 0 when nothing does, else that of the first fault: 10 configuration, 11 no device,

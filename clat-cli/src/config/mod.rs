@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub offload: bool,
     /// Set addresses, routes and sysctls.
     pub configure: bool,
+    /// Print the plan, do nothing.
+    pub dry_run: bool,
     /// Start over native IPv4 and other CLATs.
     pub force: bool,
     /// Capture file for both sides.
@@ -85,6 +87,12 @@ impl Settings {
         Self::merge(args, file, path)
     }
 
+    /// Everything by itself on this interface.
+    pub(crate) fn for_discovery(uplink: Option<String>) -> Self {
+        let args = RunArgs { uplink, force: true, ..RunArgs::default() };
+        Self::lay(&args, File::default(), None, Source::Routed, None)
+    }
+
     /// The same flags over the file as it is at this moment.
     pub(crate) fn again(&self, args: &RunArgs) -> anyhow::Result<Self> {
         let file = self.file.as_deref().map(file::read).transpose()?.unwrap_or_default();
@@ -125,7 +133,20 @@ impl Settings {
             }
             (None, None) => Source::Routed,
         };
-        let settings = Self {
+        let metrics = file.metrics.as_deref().map(metrics).transpose()?;
+        let settings = Self::lay(args, file, path, source, metrics);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn lay(
+        args: &RunArgs,
+        file: File,
+        path: Option<PathBuf>,
+        source: Source,
+        metrics: Option<Metrics>,
+    ) -> Self {
+        Self {
             policy: policy(&file),
             file: path,
             uplink: args.uplink.clone().or(file.uplink),
@@ -138,18 +159,17 @@ impl Settings {
             queues: args.queues.or(file.queues).unwrap_or(1),
             offload: !args.no_offload && file.offload.unwrap_or(true),
             configure: !args.no_configure && file.configure.unwrap_or(true),
+            dry_run: args.dry_run,
             force: args.force || file.force.unwrap_or(false),
             capture: args.capture.clone().or(file.capture),
             state_dir: args.at.state_dir.clone().or(file.state_dir),
             log: args.log.clone().or(file.log),
-            metrics: file.metrics.as_deref().map(metrics).transpose()?,
+            metrics,
             ra: file.discovery.ra.unwrap_or(true),
             dns: file.discovery.dns.unwrap_or(true),
             resolvers: file.discovery.resolvers,
             self_test: file.self_test.enabled.unwrap_or(true),
-        };
-        settings.check()?;
-        Ok(settings)
+        }
     }
 
     fn check(&self) -> anyhow::Result<()> {
@@ -157,6 +177,9 @@ impl Settings {
             return Err(usage(
                 "--no-configure needs --pref64 and --clat-v6: without changes to the host no address can be claimed",
             ));
+        }
+        if self.source != Source::Routed {
+            return Err(usage("--source: this build has `routed` only, no libpcap"));
         }
         if let Some(v4) = self.clat_v4.filter(|v4| !usable_v4(*v4)) {
             return Err(usage(format!("--clat-v4 {v4}: no address that a host can have")));

@@ -1,5 +1,8 @@
 //! Who decides: the engine, or nobody where the host is configured by others.
 
+use super::{engine_config, fixed_params};
+use crate::config::Settings;
+use crate::platform::Host;
 use clat_engine::{Action, Config, Engine, Input, Instant, TranslatorParams};
 use std::collections::VecDeque;
 
@@ -10,6 +13,14 @@ pub(crate) enum Brain {
     Engine(Box<Engine>),
     /// Nobody: these parameters hold from start to stop (`--no-configure`).
     Fixed(TranslatorParams),
+}
+
+/// Who decides by these settings.
+pub(super) fn of(settings: &Settings, host: &impl Host) -> Brain {
+    match fixed_params(settings, host) {
+        Some(params) => Brain::Fixed(params),
+        None => Brain::Engine(Box::new(Engine::new(engine_config(settings, host)))),
+    }
 }
 
 impl Brain {

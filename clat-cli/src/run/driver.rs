@@ -71,24 +71,53 @@ impl<H: Host> Driver<H> {
 
     /// Runs until somebody stops it.
     pub(crate) fn run(mut self) -> anyhow::Result<Exit> {
-        self.brain.begin(&mut self.todo);
-        self.work();
+        self.begin();
         self.host.notify(Notice::Ready);
         while !self.finished {
-            let events = self.wait()?;
-            self.work();
-            for event in events {
-                self.handle(event);
-                self.work();
-            }
-            self.watch_stop();
+            self.turn(None)?;
         }
         Ok(self.end())
     }
 
+    /// Runs for as long as `enough` does not hold, at most for `limit`.
+    pub(crate) fn run_until(
+        &mut self,
+        limit: Duration,
+        mut enough: impl FnMut(&Self) -> bool,
+    ) -> anyhow::Result<()> {
+        self.begin();
+        let end = self.host.now() + limit;
+        while !self.finished && !enough(self) && self.host.now() < end {
+            self.turn(Some(end))?;
+        }
+        Ok(())
+    }
+
+    /// What is left when it is over.
+    pub(crate) fn into_host(self) -> H {
+        self.host
+    }
+
+    fn begin(&mut self) {
+        self.brain.begin(&mut self.todo);
+        self.work();
+    }
+
+    /// Waits once, and does what is to be done.
+    fn turn(&mut self, until: Option<Instant>) -> anyhow::Result<()> {
+        let events = self.wait(until)?;
+        self.work();
+        for event in events {
+            self.handle(event);
+            self.work();
+        }
+        self.watch_stop();
+        Ok(())
+    }
+
     /// Waits, hands inputs to the engine as they come, and returns what is for the driver itself.
-    fn wait(&mut self) -> anyhow::Result<Vec<Mine>> {
-        let until = [self.brain.poll_timeout(), self.stop_by].into_iter().flatten().min();
+    fn wait(&mut self, until: Option<Instant>) -> anyhow::Result<Vec<Mine>> {
+        let until = [until, self.brain.poll_timeout(), self.stop_by].into_iter().flatten().min();
         let (brain, todo, mut mine) = (&mut self.brain, &mut self.todo, Vec::new());
         self.host.wait(until, &mut |now, event| match event {
             Event::Input(input) => {

@@ -4,11 +4,14 @@
 //!
 //! - [`driver`]: the control thread's loop.
 //! - [`brain`]: who decides, the engine or nobody.
+//! - [`dry`]: the plan, printed and not carried out; [`rehearsal`] is the host for it.
 //! - [`snapshot`]: the document of `status`; [`history`] is what it tells of the past.
 
 mod brain;
 mod driver;
+mod dry;
 mod history;
+mod rehearsal;
 pub(crate) mod snapshot;
 
 use crate::cli::RunArgs;
@@ -16,10 +19,12 @@ use crate::config::Settings;
 use crate::exit::Exit;
 use crate::logging;
 use crate::platform::{Host, current};
-use brain::Brain;
-use clat_engine::{ClatV6, Config, Engine, TranslatorParams};
+use crate::status::model::Status;
+use clat_engine::{ClatV6, Config, TranslatorParams};
 use driver::Driver;
+use rehearsal::Rehearsal;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 /// Address of the IPv4 side when nobody chooses another (RFC 7335).
 const DEFAULT_CLAT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
@@ -27,16 +32,29 @@ const DEFAULT_CLAT_V4: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 1);
 /// MTU of the IPv6 side when nothing tells it, in bytes.
 const ETHERNET_MTU: u32 = 1500;
 
+/// Routers and resolvers answer within this time, or not.
+const LISTEN: Duration = Duration::from_secs(4);
+
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args)?;
     logging::start(settings.log.as_deref())?;
+    if settings.dry_run {
+        return dry::run(settings, args);
+    }
     let host = current::open(&settings)?;
-    let brain = match fixed_params(&settings, &host) {
-        Some(params) => Brain::Fixed(params),
-        None => Brain::Engine(Box::new(Engine::new(engine_config(&settings, &host)))),
-    };
+    let brain = brain::of(&settings, &host);
     Driver::new(host, brain, settings, args.clone()).run()
+}
+
+/// Listens to the network without changing anything, until it is clear which prefixes there are.
+pub(crate) fn listen(settings: Settings) -> anyhow::Result<Status> {
+    logging::start(Some("warn"))?;
+    let host = Rehearsal::new(current::look(&settings)?);
+    let brain = brain::of(&settings, &host);
+    let mut driver = Driver::new(host, brain, settings, RunArgs::default());
+    driver.run_until(LISTEN, |_| false)?;
+    Ok(snapshot::status(&driver))
 }
 
 /// The parameters that hold where nothing is configured and nothing is to be found out.

@@ -59,18 +59,14 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         false => (Some(DataPath::open(settings)?), None),
         true => (None, Some(open_plan(&dir)?)),
     };
-    let mut host = Linux {
-        data,
-        server: Server::default(),
-        signals,
-        notifier: Notifier::from_environment(),
-        notes: Vec::new(),
-        settings: settings.clone(),
-        plan,
-        past: Counters::default(),
-    };
+    let mut host = Linux::new(settings, data, plan, signals);
     host.open_doors(&dir);
     Ok(host)
+}
+
+/// Gets hold of what is needed to look and to listen.
+pub(crate) fn look(settings: &Settings) -> anyhow::Result<Linux> {
+    Ok(Linux::new(settings, None, None, Signals::catch().context("signals")?))
 }
 
 /// Puts back what a dead instance has left, and says what became of it.
@@ -99,6 +95,19 @@ fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
 }
 
 impl Linux {
+    fn new(settings: &Settings, data: Option<DataPath>, plan: Option<Plan>, signals: Signals) -> Self {
+        Self {
+            data,
+            server: Server::default(),
+            signals,
+            notifier: Notifier::from_environment(),
+            notes: Vec::new(),
+            settings: settings.clone(),
+            plan,
+            past: Counters::default(),
+        }
+    }
+
     fn open_doors(&mut self, dir: &StateDir) {
         if let Err(e) = self.server.open(dir) {
             self.notes.push(format!(

@@ -1,0 +1,64 @@
+//! `run --dry-run`: the plan, printed and not carried out.
+
+use super::driver::Driver;
+use super::rehearsal::Rehearsal;
+use super::{brain, snapshot};
+use crate::cli::RunArgs;
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::platform::{Host, current};
+use clat_engine::{Iface, Step, TranslatorParams};
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// A network that has not answered by then is taken to be silent.
+const LIMIT: Duration = Duration::from_secs(12);
+
+/// Prints the plan of these settings on this host at this moment.
+pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
+    let mut out = io::stdout().lock();
+    if !settings.configure {
+        writeln!(out, "open the device {}, and touch nothing else (--no-configure)", settings.tun)?;
+        return Ok(Exit::Success);
+    }
+    let device = settings.tun.clone();
+    let host = Rehearsal::new(current::look(&settings)?);
+    let brain = brain::of(&settings, &host);
+    let mut driver = Driver::new(host, brain, settings, args.clone());
+    driver.run_until(LIMIT, |driver| driver.host.active.is_some())?;
+    let status = snapshot::status(&driver);
+    let host = driver.into_host();
+    for (i, (_, step)) in host.steps.iter().enumerate() {
+        writeln!(out, "{:>2}. {:<72} undone by: {}", i + 1, words(&host, &device, step), step.inverse())?;
+    }
+    match host.active {
+        Some(params) => finish(&mut out, &params),
+        None => {
+            writeln!(out, "nothing would be translated: {} ({})", status.reason_text, status.state)?;
+            Ok(Exit::Failure)
+        }
+    }
+}
+
+fn finish(out: &mut impl Write, p: &TranslatorParams) -> anyhow::Result<Exit> {
+    writeln!(
+        out,
+        "    translate: {} is {}, the rest of IPv4 is behind {}; MTU {} (IPv4), {} (IPv6)",
+        p.clat_v4, p.clat_v6, p.pref64, p.v4_mtu, p.v6_mtu
+    )?;
+    Ok(Exit::Success)
+}
+
+/// A step with names instead of numbers.
+fn words(host: &impl Host, device: &str, step: &Step) -> String {
+    let text = step.to_string();
+    let named = |from: &str, name: &str| text.replacen(&format!("dev {from}"), &format!("dev {name}"), 1);
+    match step.iface() {
+        Iface::Device if *step == Step::OpenDevice => format!("{text} {device}"),
+        Iface::Device => named("device", device),
+        Iface::Index(index) => match host.interface_name(index) {
+            Some(name) => named(&index.to_string(), &name),
+            None => text,
+        },
+    }
+}
