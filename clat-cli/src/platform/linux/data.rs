@@ -45,6 +45,11 @@ impl DataPath {
         self.translator.replace(None);
     }
 
+    /// Name of the interface.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Index of the interface.
     pub(super) const fn ifindex(&self) -> u32 {
         self.ifindex

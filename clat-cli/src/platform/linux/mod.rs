@@ -4,6 +4,8 @@ mod data;
 pub(crate) mod doctor;
 mod interfaces;
 mod notify;
+mod secret;
+mod senses;
 mod signals;
 
 use super::{Event, Host, Notice};
@@ -23,6 +25,7 @@ use data::DataPath;
 use notify::Notifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
+use senses::Senses;
 use signals::{Signal, Signals};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
@@ -47,6 +50,9 @@ pub(crate) struct Linux {
     settings: Settings,
     /// The changes to this host; none where others make them.
     plan: Option<Plan>,
+    /// What is heard of the network; nothing where others configure the host.
+    senses: Option<Senses>,
+    active: Option<TranslatorParams>,
     /// What earlier devices of this instance counted.
     past: Counters,
 }
@@ -60,13 +66,18 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         true => (None, Some(open_plan(&dir)?)),
     };
     let mut host = Linux::new(settings, data, plan, signals);
+    if settings.configure {
+        host.listen()?;
+    }
     host.open_doors(&dir);
     Ok(host)
 }
 
 /// Gets hold of what is needed to look and to listen.
 pub(crate) fn look(settings: &Settings) -> anyhow::Result<Linux> {
-    Ok(Linux::new(settings, None, None, Signals::catch().context("signals")?))
+    let mut host = Linux::new(settings, None, None, Signals::catch().context("signals")?);
+    host.listen()?;
+    Ok(host)
 }
 
 /// Puts back what a dead instance has left, and says what became of it.
@@ -104,8 +115,16 @@ impl Linux {
             notes: Vec::new(),
             settings: settings.clone(),
             plan,
+            senses: None,
+            active: None,
             past: Counters::default(),
         }
+    }
+
+    fn listen(&mut self) -> anyhow::Result<()> {
+        let identifier = u16::from_ne_bytes(secret::random());
+        self.senses = Some(Senses::open(identifier, &mut self.notes)?);
+        Ok(())
     }
 
     fn open_doors(&mut self, dir: &StateDir) {
@@ -127,6 +146,9 @@ impl Linux {
         match DataPath::open(&self.settings) {
             Ok(data) => {
                 plan.set_device(Some(data.ifindex()));
+                if let Some(senses) = &mut self.senses {
+                    senses.set_device(Some(data.ifindex()));
+                }
                 self.data = Some(data);
                 Ok(())
             }
@@ -144,6 +166,9 @@ impl Linux {
         if let Some(plan) = &mut self.plan {
             plan.set_device(None);
         }
+        if let Some(senses) = &mut self.senses {
+            senses.set_device(None);
+        }
         if let Err(error) = data.close() {
             debug!("data path: {error}");
         }
@@ -152,6 +177,7 @@ impl Linux {
     /// Waits for the first thing to happen.
     fn poll(&self, until: Option<Instant>) -> anyhow::Result<()> {
         let ours = self.signals.descriptors().into_iter().chain(self.data.as_ref().map(DataPath::ended));
+        let ours = ours.chain(self.senses.iter().flat_map(Senses::descriptors));
         let mut fds: Vec<_> = ours.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
         for (fd, writes) in self.server.descriptors() {
             let wanted = if writes { PollFlags::OUT } else { PollFlags::IN };
@@ -192,13 +218,17 @@ impl Host for Linux {
         until: Option<Instant>,
         sink: &mut dyn FnMut(Instant, Event<'_>),
     ) -> anyhow::Result<()> {
-        if self.notes.is_empty() {
+        let due = !self.notes.is_empty() || self.senses.as_ref().is_some_and(Senses::is_due);
+        if !due {
             self.poll(until)?;
         }
         self.notifier.alive();
         let now = self.now();
         for note in self.notes.drain(..) {
             sink(now, Event::Note(note));
+        }
+        if let Some(senses) = &mut self.senses {
+            senses.read(&mut |input| sink(now, Event::Input(input)))?;
         }
         if let Some(text) = self.data_path_end() {
             sink(now, Event::Fatal(text));
@@ -234,27 +264,43 @@ impl Host for Linux {
     }
 
     fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
+        self.active = Some(*params);
         if let Some(data) = &self.data {
             data.activate(params, policy);
         }
     }
 
     fn deactivate(&mut self) {
+        self.active = None;
         if let Some(data) = &self.data {
             data.deactivate();
         }
     }
 
-    fn send_icmpv6(&mut self, _: &Icmpv6Out) {}
-    fn query_dns(&mut self, _: &DnsQuery) {}
-    fn probe(&mut self, _: &Probe) {}
+    fn send_icmpv6(&mut self, message: &Icmpv6Out) {
+        if let Some(senses) = &self.senses {
+            senses.send_icmpv6(message);
+        }
+    }
+
+    fn query_dns(&mut self, query: &DnsQuery) {
+        if let Some(senses) = &mut self.senses {
+            senses.query_dns(query);
+        }
+    }
+
+    fn probe(&mut self, probe: &Probe) {
+        if let (Some(senses), Some(data), Some(params)) = (&mut self.senses, &self.data, &self.active) {
+            senses.probe(data.name(), params.clat_v4, probe);
+        }
+    }
 
     fn secret(&self) -> [u8; 16] {
-        [0; 16]
+        secret::of_machine(StateDir::here(self.settings.state_dir.as_deref()).path())
     }
 
     fn seed(&self) -> u64 {
-        0
+        u64::from_ne_bytes(secret::random())
     }
 
     fn interface_name(&self, index: IfIndex) -> Option<String> {
