@@ -13,11 +13,13 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod control;
+mod dissect;
 #[cfg(target_os = "linux")]
 mod discover;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod exit;
+mod explain;
 #[cfg(target_os = "linux")]
 mod logging;
 #[cfg(target_os = "linux")]
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
         #[cfg(target_os = "linux")]
         Command::Run(args) => run::run(&args),

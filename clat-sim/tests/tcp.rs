@@ -1,5 +1,7 @@
 //! Megabytes of TCP through CLAT and NAT64, over links that lose and reorder.
 
+#![allow(clippy::unwrap_used, reason = "a test says where it fails")]
+
 use clat_core::Pref64;
 use clat_sim::network::{CLIENT_V6, PUBLIC_V4, SERVER_V4, network};
 use clat_sim::smoltcp::iface::SocketHandle;

@@ -30,6 +30,8 @@ pub(crate) enum Command {
     /// translation (several where it was fragmented), one of the same family an ICMP error to the
     /// sender. Why the other packets were dropped is counted on standard error.
     Translate(TranslateArgs),
+    /// Explain one packet: before and after, field by field, with the rule behind each change.
+    Explain(ExplainArgs),
     /// Be the CLAT of this host until stopped.
     #[cfg(target_os = "linux")]
     Run(RunArgs),

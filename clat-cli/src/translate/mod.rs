@@ -17,6 +17,7 @@ use crate::pcap::{ReadError, Reader, Record};
 use crate::setup::{self, OfflineTranslator};
 use clat_core::{Offload, Parts, QueueState, Verdict};
 use files::Output;
+pub(crate) use files::open_input;
 use progress::Progress;
 use std::io::{self, Read};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tally::Tally;
 /// Translates one capture into the other.
 pub(crate) fn run(args: &TranslateArgs) -> anyhow::Result<Exit> {
     let translator = setup::translator(args.pref64, args.clat_v4, args.clat_v6, &args.policy)?;
-    let (mut reader, size) = files::open_input(&args.input)?;
+    let (mut reader, size) = open_input(&args.input)?;
     let output = Output::create(&args.output, &args.input)?;
     let mut job = Job { translator, queue: setup::queue(), output, tally: Tally::default() };
     let mut progress = Progress::new(size);
