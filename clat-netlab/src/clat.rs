@@ -52,14 +52,25 @@ fn command(lab: &Lab, args: &[&str]) -> Command {
     command
 }
 
-/// Runs `clat-cli ARGS` in the host to its end.
+/// Runs `clat-cli ARGS` in the host to its end, which must come within twenty seconds.
 ///
 /// # Errors
 /// When it cannot be started; its exit code is for the caller to judge.
 pub fn clat_cli(lab: &Lab, args: &[&str]) -> Result<Output> {
     // Built outside of the namespace: a build may need the network.
     let _ = program();
-    Ok(lab.host.enter(|| command(lab, args).output())??)
+    let command = command(lab, args);
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=1", "20"]).arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(key, value),
+            None => limited.env_remove(key),
+        };
+    }
+    let out = lab.host.enter(|| limited.output())??;
+    ensure!(out.status.code() != Some(124), "clat-cli {args:?} does not end");
+    Ok(out)
 }
 
 /// A running `clat-cli run`.
