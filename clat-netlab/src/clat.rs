@@ -45,29 +45,23 @@ fn build() -> Result<PathBuf> {
     Ok(profile_dir.join("clat-cli"))
 }
 
-fn command(lab: &Lab, args: &[&str]) -> Command {
+/// `BEFORE... clat-cli ARGS...` in the host.
+fn command(lab: &Lab, before: &[&str], program: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", IN_HOST]).arg(lab.dir()).arg(program()).args(args);
-    command.env_remove("NOTIFY_SOCKET").env("RUST_BACKTRACE", "1");
+    command.args(["--mount", "sh", "-c", IN_HOST]).arg(lab.dir());
+    command.args(before).arg(program).args(args);
     command
 }
 
 /// Runs `clat-cli ARGS` in the host to its end, which must come within twenty seconds.
 ///
 /// # Errors
-/// When it cannot be started; its exit code is for the caller to judge.
+/// When it cannot be started or does not end; its exit code is for the caller to judge.
 pub fn clat_cli(lab: &Lab, args: &[&str]) -> Result<Output> {
     // Built outside of the namespace: a build may need the network.
-    let _ = program();
-    let command = command(lab, args);
+    let command = command(lab, &[], program(), args);
     let mut limited = Command::new("timeout");
     limited.args(["--kill-after=1", "20"]).arg(command.get_program()).args(command.get_args());
-    for (key, value) in command.get_envs() {
-        match value {
-            Some(value) => limited.env(key, value),
-            None => limited.env_remove(key),
-        };
-    }
     let out = lab.host.enter(|| limited.output())??;
     ensure!(out.status.code() != Some(124), "clat-cli {args:?} does not end");
     Ok(out)
@@ -87,10 +81,9 @@ impl<'a> Clat<'a> {
     /// # Errors
     /// When it cannot be started.
     pub fn run(lab: &'a Lab, args: &[&str]) -> Result<Self> {
-        let _ = program();
-        let args = [&["run"], args].concat();
+        let command = command(lab, &[], program(), &[&["run"], args].concat());
         let started = Instant::now();
-        let daemon = Daemon::spawn(&lab.host, command(lab, &args), &lab.dir().join("clat.log"))?;
+        let daemon = Daemon::spawn(&lab.host, command, &lab.dir().join("clat.log"))?;
         Ok(Self { lab, daemon, started })
     }
 
@@ -159,6 +152,18 @@ impl<'a> Clat<'a> {
         });
         ensure!(there == Some(true), "no device {name}; log:\n{}", self.daemon.log());
         Ok(())
+    }
+
+    /// Runs `BEFORE... clat-cli ARGS...` beside it, such as under another user.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn beside(&self, before: &[&str], args: &[&str]) -> Result<Output> {
+        // Where every user may read it: a build folder may be root's alone.
+        let copy = self.lab.dir().join("clat-cli");
+        std::fs::copy(program(), &copy)?;
+        let mut command = command(self.lab, before, &copy, args);
+        Ok(self.lab.host.enter(|| command.output())??)
     }
 
     /// All that it has written.
