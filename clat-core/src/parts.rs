@@ -83,29 +83,51 @@ impl Rewrite {
 }
 
 /// The rewritten head of a packet, at most [`MAX_HEAD`] bytes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Head(Vec<u8, MAX_HEAD>);
+///
+/// An array and not a `heapless::Vec`: that one appends byte by byte, and this is the hot path.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    bytes: [u8; MAX_HEAD],
+    len: usize,
+}
 
 impl Head {
     pub(crate) const fn new() -> Self {
-        Self(Vec::new())
+        Self { bytes: [0; MAX_HEAD], len: 0 }
     }
 
     /// Appends bytes. What does not fit is left out: the callers' lengths are bounded by [`MAX_HEAD`].
     #[inline]
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let fits = self.0.extend_from_slice(bytes);
-        debug_assert!(fits.is_ok(), "head overflow");
+        let rest = self.bytes.get_mut(self.len..).unwrap_or_default();
+        let place = rest.get_mut(..bytes.len());
+        debug_assert!(place.is_some(), "head overflow");
+        if let Some(place) = place {
+            place.copy_from_slice(bytes);
+            self.len += bytes.len();
+        }
     }
 
     #[inline]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What stands behind the first `start` bytes.
+    #[inline]
+    pub(crate) fn behind_mut(&mut self, start: usize) -> Option<&mut [u8]> {
+        self.bytes.get_mut(start..self.len)
     }
 
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
-        &self.0
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -49,6 +49,17 @@ pub enum Tos {
     Fixed(u8),
 }
 
+impl Tos {
+    /// The octet that goes out for the one that came in.
+    #[inline]
+    pub(crate) const fn of(self, incoming: u8) -> u8 {
+        match self {
+            Self::Copy => incoming,
+            Self::Fixed(tos) => tos,
+        }
+    }
+}
+
 /// Private IPv4 destinations under 64:ff9b::/96.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PrivateV4 {

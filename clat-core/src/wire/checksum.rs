@@ -79,6 +79,22 @@ impl Sum {
     }
 }
 
+/// Adds two folded sums.
+#[inline]
+pub(crate) const fn add(a: u16, b: u16) -> u16 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum.wrapping_add(carry as u16)
+}
+
+/// Whether words that contain their own checksum are in order. Byte order does not matter for that.
+#[inline]
+pub(crate) fn is_in_order(words: &[u8]) -> bool {
+    let (words, rest) = words.as_chunks::<4>();
+    let sum = words.iter().fold(0u64, |sum, word| sum.wrapping_add(u64::from(u32::from_ne_bytes(*word))));
+    // A multiple of 0xffff that is not zero folds to 0xffff.
+    rest.is_empty() && sum != 0 && sum % 0xffff == 0
+}
+
 /// A checksum field after the words it covers have changed by `delta` (RFC 1624 equation 3).
 #[inline]
 pub(crate) const fn update(field: u16, delta: Sum) -> u16 {

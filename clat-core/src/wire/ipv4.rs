@@ -9,7 +9,7 @@
 //! |                    Options                    |    Padding    |
 //! ```
 
-use super::checksum::Sum;
+use super::checksum::{self, Sum};
 use crate::DropReason;
 use core::net::Ipv4Addr;
 
@@ -48,7 +48,7 @@ impl<'p> Ipv4<'p> {
         let packet = packet.get(..total_len).ok_or(DropReason::Truncated)?;
         let (all, payload) = packet.split_at_checked(header_len).ok_or(DropReason::Truncated)?;
         let options = all.get(HEADER_LEN..).unwrap_or_default();
-        if Sum::ZERO.bytes(header).bytes(options).fold() != 0xffff {
+        if !checksum::is_in_order(all) {
             return Err(DropReason::BadHeaderChecksum);
         }
         Ok(Self { header, options, payload })

@@ -1,8 +1,8 @@
 //! RFC 7915 section 5.2: ICMPv6 becomes ICMPv4.
 
-use super::chain::Chain;
 use super::refusal::{Refusal, max_error_v4};
 use super::transport::{self, L4};
+use super::v6_to_v4::Message;
 use super::{Translator, icmp_error, quoted_v6_to_v4};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{Sum, pseudo_v6};
@@ -11,7 +11,6 @@ use crate::wire::ipv4::{self, HeaderV4};
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::protocol;
 use crate::{AddressMap, DropReason, Policy};
-use core::net::Ipv6Addr;
 
 /// Echo request and reply: the type changes and the pseudo-header leaves the checksum.
 /// Every other informational message is dropped: MLD, Neighbour Discovery, the unknown.
@@ -38,19 +37,17 @@ pub(super) const fn echo_type(icmp_type: u8) -> Option<u8> {
 }
 
 /// An error message: its header by the tables, the quoted packet translated, the checksum made anew.
-/// `native` is the source where no mapping covers it.
 #[cold]
 pub(super) fn error<M: AddressMap>(
     translator: &Translator<M>,
     packet: &[u8],
-    (ip, chain): (&Ipv6<'_>, &Chain),
+    message: &Message<'_>,
     header: HeaderV4,
-    native: Option<Ipv6Addr>,
 ) -> Result<Rewrite, Refusal> {
-    let message = ip.payload().get(chain.len..).unwrap_or_default();
+    let (ip, chain) = (message.ip, message.chain);
     let (front, quote) =
-        message.split_first_chunk::<{ icmp::HEADER_LEN }>().ok_or(DropReason::TruncatedTransport)?;
-    if pseudo(ip, message).bytes(message).fold() != 0xffff {
+        message.bytes.split_first_chunk::<{ icmp::HEADER_LEN }>().ok_or(DropReason::TruncatedTransport)?;
+    if pseudo(ip, message.bytes).bytes(message.bytes).fold() != 0xffff {
         return Err(DropReason::BadIcmpChecksum.into());
     }
     let fragmented = quoted_v6_to_v4::has_fragment_header(quote);
@@ -64,7 +61,7 @@ pub(super) fn error<M: AddressMap>(
         tail: Span::new(start + quoted.consumed, start + quoted_len),
         quoted: quoted.head,
         extension: if carries { extension } else { Span::default() },
-        object: native.filter(|_| carries),
+        object: message.native.filter(|_| carries),
     };
     Ok(icmp_error::emit_v4(packet, header, error, &body, max_error_v4(&translator.policy)))
 }

@@ -14,8 +14,10 @@
 //! | [`refusal`] | 4.4, 5.4: errors of our own |
 //! | [`transport`] | 4.5, 5.5: checksums |
 //! | [`fragments`] | 4, 5.1.1: the pieces of a packet that is too large |
+//! | [`fast`] | 4.1, 5.1: the same for what most packets are, with one look at the head |
 
 mod chain;
+mod fast;
 mod fragments;
 mod icmp_error;
 mod icmp_v4_to_v6;
@@ -33,7 +35,7 @@ pub use fragments::Fragments;
 
 use crate::parts::Rewrite;
 use crate::wire::{ipv4, ipv6};
-use crate::{AddressMap, DropReason, InPlace, Offload, Parts, Policy, QueueState, Tos, Verdict};
+use crate::{AddressMap, DropReason, InPlace, Offload, Parts, Policy, QueueState, Verdict};
 use core::ops::Range;
 
 /// A stateless translator: an address map and a policy. Immutable and free to share between threads.
@@ -41,6 +43,7 @@ use core::ops::Range;
 pub struct Translator<M> {
     map: M,
     policy: Policy,
+    fast: Option<fast::Pair>,
 }
 
 /// A [`Verdict`] that does not hold the packet yet.
@@ -71,7 +74,8 @@ impl<M: AddressMap> Translator<M> {
         policy.v6_mtu = policy.v6_mtu.max(ipv6::MIN_MTU);
         policy.v4_mtu = policy.v4_mtu.max(ipv4::MIN_MTU);
         policy.lowest_v6_mtu = policy.lowest_v6_mtu.clamp(ipv6::MIN_MTU, policy.v6_mtu);
-        Self { map, policy }
+        let fast = fast::Pair::new(&map, &policy);
+        Self { map, policy, fast }
     }
 
     /// The address map.
@@ -98,17 +102,30 @@ impl<M: AddressMap> Translator<M> {
         offload: Offload,
         state: &mut QueueState,
     ) -> Verdict<'p> {
-        self.outcome(packet, offload, state).of(packet)
+        match packet.first().map(|b| b >> 4) {
+            Some(4) => self.v4_to_v6(packet, offload, state),
+            Some(6) => self.v6_to_v4(packet, offload, state),
+            Some(_) => Verdict::Drop(DropReason::BadVersion),
+            None => Verdict::Drop(DropReason::Truncated),
+        }
     }
 
     /// Translates an IPv4 packet (RFC 7915 section 4).
     pub fn v4_to_v6<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        v4_to_v6::outcome(self, packet, offload, state).of(packet)
+        let outcome = match fast::v4_to_v6(self, packet, offload) {
+            Some(fast) => Outcome::Forward(fast.rewrite(packet)),
+            None => v4_to_v6::outcome(self, packet, offload, state),
+        };
+        outcome.of(packet)
     }
 
     /// Translates an IPv6 packet (RFC 7915 section 5).
     pub fn v6_to_v4<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        v6_to_v4::outcome(self, packet, offload, state).of(packet)
+        let outcome = match fast::v6_to_v4(self, packet, offload, state) {
+            Some(fast) => Outcome::Forward(fast.rewrite(packet)),
+            None => v6_to_v4::outcome(self, packet, offload, state),
+        };
+        outcome.of(packet)
     }
 
     /// Translates the packet at `packet` in its own buffer.
@@ -124,24 +141,5 @@ impl<M: AddressMap> Translator<M> {
         state: &mut QueueState,
     ) -> InPlace<'b> {
         in_place::translate(self, buf, packet, offload, state)
-    }
-
-    #[inline]
-    fn outcome(&self, packet: &[u8], offload: Offload, state: &mut QueueState) -> Outcome {
-        match packet.first().map(|b| b >> 4) {
-            Some(4) => v4_to_v6::outcome(self, packet, offload, state),
-            Some(6) => v6_to_v4::outcome(self, packet, offload, state),
-            Some(_) => Outcome::Drop(DropReason::BadVersion),
-            None => Outcome::Drop(DropReason::Truncated),
-        }
-    }
-
-    /// The octet of traffic class or type of service that goes out for the one that came in.
-    #[inline]
-    fn tos(&self, incoming: u8) -> u8 {
-        match self.policy.tos {
-            Tos::Copy => incoming,
-            Tos::Fixed(tos) => tos,
-        }
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn translate<M: AddressMap>(
     let is_fragment = ip.fragment.is_fragment();
     let payload_len = ip.payload_len + if is_fragment { ipv6::FRAGMENT_LEN } else { 0 };
     let header = HeaderV6 {
-        traffic_class: translator.tos(ip.tos),
+        traffic_class: translator.policy.tos.of(ip.tos),
         // An IPv4 payload is at most 65515 bytes.
         payload_len: u16::try_from(payload_len).unwrap_or_default(),
         next_header: if is_fragment { protocol::FRAGMENT } else { next_header },

@@ -49,7 +49,7 @@ pub(super) fn translate<M: AddressMap>(
         Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
         None => FragmentV4::whole(0, v6_to_v4::dont_fragment(usize::from(total_len))),
     };
-    let tos = translator.tos(ip.traffic_class());
+    let tos = translator.policy.tos.of(ip.traffic_class());
     let header = HeaderV4 { tos, total_len, fragment, ttl: ip.hop_limit(), protocol, src, dst };
     let mut head = Head::new();
     head.push(&header.bytes());

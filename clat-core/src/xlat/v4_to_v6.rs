@@ -52,7 +52,7 @@ fn translate<M: AddressMap>(
     }
     let next_header = next_header(ip.protocol())?;
     let header = HeaderV6 {
-        traffic_class: translator.tos(ip.tos()),
+        traffic_class: translator.policy.tos.of(ip.tos()),
         payload_len: 0,
         next_header,
         hop_limit: ip.ttl() - 1,
@@ -134,16 +134,13 @@ fn next_header(number: u8) -> Result<u8, Refusal> {
     }
 }
 
-/// RFC 791 section 3.2: all fragments but the last carry a multiple of 8 bytes, and none reaches
-/// beyond 65535.
+/// A fragment carries something, and nothing beyond 65535 (RFC 791 section 3.2). One with an uneven
+/// length is left to the host that reassembles.
 #[inline]
-pub(super) fn check_fragment(fragment: FragmentV4, len: usize) -> Result<(), DropReason> {
-    if !fragment.is_fragment() {
-        return Ok(());
-    }
+fn check_fragment(fragment: FragmentV4, len: usize) -> Result<(), DropReason> {
     let end = usize::from(fragment.offset()) * 8 + len;
-    let uneven = fragment.more() && !len.is_multiple_of(8);
-    if len == 0 || uneven || end > usize::from(u16::MAX) { Err(DropReason::BadFragment) } else { Ok(()) }
+    let impossible = len == 0 || end > usize::from(u16::MAX);
+    if fragment.is_fragment() && impossible { Err(DropReason::BadFragment) } else { Ok(()) }
 }
 
 /// RFC 7915 section 4.5. Later fragments have no transport header.

@@ -64,7 +64,7 @@ fn translate<M: AddressMap>(
         return Err(Refusal::new(DropReason::HopLimit, Answer::HopLimit));
     }
     let header = HeaderV4 {
-        tos: translator.tos(ip.traffic_class()),
+        tos: translator.policy.tos.of(ip.traffic_class()),
         total_len: 0,
         fragment: FragmentV4::default(),
         ttl: ip.hop_limit() - 1,
@@ -73,7 +73,8 @@ fn translate<M: AddressMap>(
         dst,
     };
     if chain.protocol == protocol::ICMPV6 {
-        return icmp(translator, packet, (&ip, &chain), payload, header, &source, state);
+        let message = Message { ip: &ip, chain: &chain, bytes: payload, native: source.native };
+        return icmp(translator, packet, &message, header, offload, state);
     }
     let transport = Transport::of(chain.protocol);
     let l4 = transport_header(&ip, &chain, transport, payload, (source.v4, dst), offload)?;
@@ -150,9 +151,8 @@ fn check_chain(chain: &Chain, payload_len: usize) -> Result<(), Refusal> {
         return Err(Refusal::prohibited(DropReason::ExtensionAfterFragment));
     }
     let end = usize::from(fragment.offset) * 8 + payload_len;
-    let uneven = fragment.more && !payload_len.is_multiple_of(8);
     let empty = payload_len == 0 && !fragment.is_atomic();
-    if uneven || empty || end > usize::from(u16::MAX) {
+    if empty || end > usize::from(u16::MAX) {
         return Err(DropReason::BadFragment.into());
     }
     Ok(())
@@ -169,30 +169,39 @@ const fn protocol_v4(next_header: u8) -> Result<u8, DropReason> {
     }
 }
 
+/// An ICMPv6 message and the packet around it.
+pub(super) struct Message<'p> {
+    pub(super) ip: &'p Ipv6<'p>,
+    pub(super) chain: &'p Chain,
+    pub(super) bytes: &'p [u8],
+    /// The source, where no mapping covers it.
+    pub(super) native: Option<Ipv6Addr>,
+}
+
 /// RFC 7915 section 5.2: whole messages only; an atomic fragment is one.
 fn icmp<M: AddressMap>(
     translator: &Translator<M>,
     packet: &[u8],
-    (ip, chain): (&Ipv6<'_>, &Chain),
-    message: &[u8],
+    message: &Message<'_>,
     mut header: HeaderV4,
-    source: &Source,
+    offload: Offload,
     state: &mut QueueState,
 ) -> Result<Outcome, Refusal> {
+    let chain = message.chain;
     if chain.fragment.is_some_and(|f| !f.is_atomic()) {
         return Err(Refusal::prohibited(DropReason::FragmentedIcmp));
     }
-    if message.first().is_some_and(|t| icmp::v6::is_error(*t)) {
+    if message.bytes.first().is_some_and(|t| icmp::v6::is_error(*t)) {
         header.fragment = match chain.fragment {
             Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
             None => FragmentV4::whole(state.next_ident(header.src, header.dst, header.protocol), false),
         };
-        let rewrite = icmp_v6_to_v4::error(translator, packet, (ip, chain), header, source.native)?;
-        return Ok(Outcome::Forward(rewrite));
+        return icmp_v6_to_v4::error(translator, packet, message, header).map(Outcome::Forward);
     }
-    let l4 = icmp_v6_to_v4::echo(ip, message)?;
-    let out = Outgoing { header, l4, transport: Transport::Opaque, payload: span(chain, message) };
-    send(&translator.policy, packet, chain, out, Offload::NONE, state)
+    let l4 = icmp_v6_to_v4::echo(message.ip, message.bytes)?;
+    let payload = span(chain, message.bytes);
+    let out = Outgoing { header, l4, transport: Transport::Opaque, payload };
+    send(&translator.policy, packet, chain, out, offload, state)
 }
 
 /// RFC 7915 section 5.5. Later fragments have no transport header; a UDP checksum of zero (RFC 6935)
