@@ -21,10 +21,8 @@ fn gather(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(case.packet.len() as u64));
         group.bench_function(case.name, |b| {
             b.iter(|| {
-                match translator.translate_offloaded(black_box(&case.packet), case.offload, &mut state) {
-                    Verdict::Forward(parts) => parts.len(),
-                    other => unreachable!("{other:?}"),
-                }
+                let packet = black_box(&case.packet);
+                forwarded(translator.translate_offloaded(packet, case.offload, &mut state)).len()
             });
         });
     }
@@ -38,10 +36,8 @@ fn copy(c: &mut Criterion) {
         group.throughput(Throughput::Bytes(case.packet.len() as u64));
         group.bench_function(case.name, |b| {
             b.iter(|| {
-                match translator.translate_offloaded(black_box(&case.packet), case.offload, &mut state) {
-                    Verdict::Forward(parts) => parts.copy_to(&mut out),
-                    other => unreachable!("{other:?}"),
-                }
+                let packet = black_box(&case.packet);
+                forwarded(translator.translate_offloaded(packet, case.offload, &mut state)).copy_to(&mut out)
             });
         });
     }

@@ -68,7 +68,7 @@ fn header(ip: &Ipv4, faults: &mut Faults) {
     }
     faults.add_if(ip.ttl <= 1, "hop_limit", send(11, 0, 0));
     let len = ip.payload_len();
-    let odd = ip.is_fragment() && (len == 0 || (ip.mf && !len.is_multiple_of(8)) || ip.offset + len > 65535);
+    let odd = ip.is_fragment() && (len == 0 || ip.offset + len > 65535);
     faults.add_if(odd, "bad_fragment", Answer::Silent);
     let answer = if ip.protocol == 2 { Answer::Silent } else { PROHIBITED_V4 };
     faults.add_if(matches!(ip.protocol, 0 | 2 | 43 | 44 | 58 | 60), "protocol", answer);

@@ -93,8 +93,8 @@ fn header(ip: &Ipv6, faults: &mut Faults) {
         faults.add("routing_header", send(4, 0, at as u32));
     }
     faults.add_if(ip.extension_after_fragment, "extension_after_fragment", PROHIBITED_V6);
-    let (len, more) = (ip.payload_len, ip.fragment.is_some_and(|f| f.more));
-    let odd = ip.is_fragment() && (len == 0 || (more && len % 8 != 0) || ip.offset() + len > 65535);
+    let len = ip.payload_len;
+    let odd = ip.is_fragment() && (len == 0 || ip.offset() + len > 65535);
     faults.add_if(odd, "bad_fragment", Answer::Silent);
     faults.add_if(matches!(ip.next, ICMP4 | 2), "protocol", Answer::Silent);
 }

@@ -77,9 +77,7 @@ const fn v6_length(front: &[u8; icmp::HEADER_LEN]) -> usize {
 /// RFC 4884 sections 4.1 to 4.3. Type 3 code 4 is left without: its readers look for an MTU only.
 const fn carries_extension(error: &ErrorHeader) -> bool {
     match error.icmp_type {
-        v4::UNREACHABLE => {
-            !matches!(error.code, v4::unreachable::FRAGMENTATION_NEEDED | v4::unreachable::PROTOCOL)
-        }
+        v4::UNREACHABLE => error.code != v4::unreachable::FRAGMENTATION_NEEDED,
         v4::TIME_EXCEEDED | v4::PARAMETER_PROBLEM => true,
         _ => false,
     }
