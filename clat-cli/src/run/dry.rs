@@ -2,12 +2,13 @@
 
 use super::driver::Driver;
 use super::rehearsal::Rehearsal;
+use super::snapshot::step_words;
 use super::{brain, snapshot};
 use crate::cli::RunArgs;
 use crate::config::Settings;
 use crate::exit::Exit;
-use crate::platform::{Host, current};
-use clat_engine::{Iface, Step, TranslatorParams};
+use crate::platform::current;
+use clat_engine::TranslatorParams;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
     let status = snapshot::status(&driver);
     let host = driver.into_host();
     for (i, (_, step)) in host.steps.iter().enumerate() {
-        writeln!(out, "{:>2}. {:<72} undone by: {}", i + 1, words(&host, &device, step), step.inverse())?;
+        writeln!(out, "{:>2}. {}", i + 1, step_words(&host, &device, step))?;
+        writeln!(out, "    undo: {}", step.inverse())?;
     }
     match host.active {
         Some(params) => finish(&mut out, &params),
@@ -43,22 +45,8 @@ pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
 fn finish(out: &mut impl Write, p: &TranslatorParams) -> anyhow::Result<Exit> {
     writeln!(
         out,
-        "    translate: {} is {}, the rest of IPv4 is behind {}; MTU {} (IPv4), {} (IPv6)",
+        " => translate: {} is {}, the rest of IPv4 is behind {}; MTU {} (IPv4), {} (IPv6)",
         p.clat_v4, p.clat_v6, p.pref64, p.v4_mtu, p.v6_mtu
     )?;
     Ok(Exit::Success)
-}
-
-/// A step with names instead of numbers.
-fn words(host: &impl Host, device: &str, step: &Step) -> String {
-    let text = step.to_string();
-    let named = |from: &str, name: &str| text.replacen(&format!("dev {from}"), &format!("dev {name}"), 1);
-    match step.iface() {
-        Iface::Device if *step == Step::OpenDevice => format!("{text} {device}"),
-        Iface::Device => named("device", device),
-        Iface::Index(index) => match host.interface_name(index) {
-            Some(name) => named(&index.to_string(), &name),
-            None => text,
-        },
-    }
 }

@@ -38,7 +38,8 @@ const LISTEN: Duration = Duration::from_secs(4);
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let settings = Settings::resolve(args)?;
-    logging::start(settings.log.as_deref())?;
+    let quiet = settings.dry_run.then_some("warn");
+    logging::start(settings.log.as_deref().or(quiet))?;
     if settings.dry_run {
         return dry::run(settings, args);
     }
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 
 /// Listens to the network without changing anything, until it is clear which prefixes there are.
 pub(crate) fn listen(settings: Settings) -> anyhow::Result<Status> {
-    logging::start(Some("warn"))?;
+    logging::start(Some("error"))?;
     let host = Rehearsal::new(current::look(&settings)?);
     let brain = brain::of(&settings, &host);
     let mut driver = Driver::new(host, brain, settings, RunArgs::default());

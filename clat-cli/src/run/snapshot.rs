@@ -4,7 +4,7 @@ use super::brain::Brain;
 use super::driver::Driver;
 use crate::platform::Host;
 use crate::status::model::{Clat, Prefix, SelfTest, Status, Uplink};
-use clat_engine::{Engine, Instant, Pref64Status, Provenance, TranslatorParams};
+use clat_engine::{Engine, Iface, Instant, Pref64Status, Provenance, Step, TranslatorParams};
 
 /// Everything about this instance.
 pub(super) fn status<H: Host>(driver: &Driver<H>) -> Status {
@@ -49,7 +49,8 @@ fn engine_part(status: &mut Status, engine: &Engine, host: &impl Host, now: Inst
         age_s: now.since(test.at).as_secs(),
         text: test.failed.map(|leg| leg.describe().to_owned()),
     });
-    status.plan = engine.plan().map(|(_, step)| step.to_string()).collect();
+    let device = status.device.as_ref().map_or("device", |d| d.name.as_str());
+    status.plan = engine.plan().map(|(_, step)| step_words(host, device, &step)).collect();
     status.prefixes = prefixes(engine, now);
 }
 
@@ -74,6 +75,20 @@ fn fixed_part(status: &mut Status, params: &TranslatorParams) {
         mtu: params.v4_mtu,
         ipv6_mtu: params.v6_mtu,
     });
+}
+
+/// A step with the names of interfaces instead of their numbers.
+pub(super) fn step_words(host: &impl Host, device: &str, step: &Step) -> String {
+    let text = step.to_string();
+    let named = |from: &str, name: &str| text.replacen(&format!("dev {from}"), &format!("dev {name}"), 1);
+    match step.iface() {
+        Iface::Device if *step == Step::OpenDevice => format!("{text} {device}"),
+        Iface::Device => named("device", device),
+        Iface::Index(index) => match host.interface_name(index) {
+            Some(name) => named(&index.to_string(), &name),
+            None => text,
+        },
+    }
 }
 
 /// Every prefix that the engine knows, best first, each with the reason for its rank.
