@@ -13,9 +13,9 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod control;
-mod dissect;
 #[cfg(target_os = "linux")]
 mod discover;
+mod dissect;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod exit;
