@@ -13,6 +13,7 @@ mod cli;
 mod config;
 #[cfg(target_os = "linux")]
 mod control;
+mod demo;
 #[cfg(target_os = "linux")]
 mod discover;
 mod dissect;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
         #[cfg(target_os = "linux")]

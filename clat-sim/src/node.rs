@@ -27,7 +27,6 @@ pub type Outbox = Vec<(Side, Vec<u8>)>;
 
 /// A box in the chain.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Node {
     /// Forwards within a family.
     Router(Router),

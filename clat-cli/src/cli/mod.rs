@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 #[allow(clippy::large_enum_variant)] // one value a process
 pub(crate) enum Command {
+    /// Show in a second what a CLAT does, on a simulated network. Needs neither privileges nor a network.
+    Demo(DemoArgs),
     /// Translate a capture: what the CLAT would emit for each packet, to either side.
     ///
     /// OUT holds, in order, all that the translator emits: a packet of the other family is the

@@ -14,7 +14,7 @@ use crate::cli::ExplainArgs;
 use crate::dissect::{dissect, family};
 use crate::exit::Exit;
 use crate::setup::{self, OfflineTranslator};
-use clat_core::{DropReason, Verdict};
+use clat_core::{ClatMap, DropReason, Translator, Verdict};
 use rules::Rules;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -55,7 +55,12 @@ pub(crate) fn explain(translator: &OfflineTranslator, packet: &[u8], paint: Pain
 }
 
 /// Two packets side by side.
-pub(crate) fn compare(translator: &OfflineTranslator, before: &[u8], after: &[u8], paint: Paint) -> String {
+pub(crate) fn compare<const N: usize>(
+    translator: &Translator<ClatMap<N>>,
+    before: &[u8],
+    after: &[u8],
+    paint: Paint,
+) -> String {
     let rules = Rules::new(translator.map(), before.first().is_some_and(|b| b >> 4 == 4));
     let (from, to) = (family(before), family(after));
     let heading = format!("{from} to {to}: {} bytes become {}", before.len(), after.len());
@@ -93,7 +98,7 @@ fn single(packet: &[u8], paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clat_core::{ClatMap, EamRow, EamTable, Policy, Pref64, Translator};
+    use clat_core::{EamRow, EamTable, Policy, Pref64};
     use etherparse::PacketBuilder;
 
     fn translator() -> OfflineTranslator {

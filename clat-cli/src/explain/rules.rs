@@ -20,7 +20,7 @@ const RULES: &[(Slot, &str, &str)] = &[
     ),
     (
         Slot::Identification,
-        "RFC 7915 section 4.1: in a Fragment Header, for fragments only",
+        "RFC 7915 section 4.1: only fragments have it",
         "RFC 7915 sections 5.1 and 5.1.1: generated, or the low 16 bits",
     ),
     (
@@ -28,16 +28,8 @@ const RULES: &[(Slot, &str, &str)] = &[
         "RFC 7915 section 4.1: IPv6 routers never fragment",
         "RFC 7915 section 5.1: set above 1260 bytes, never in fragments",
     ),
-    (
-        Slot::MoreFragments,
-        "RFC 7915 section 4.1: in a Fragment Header, for fragments only",
-        "RFC 7915 section 5.1.1",
-    ),
-    (
-        Slot::FragmentOffset,
-        "RFC 7915 section 4.1: in a Fragment Header, for fragments only",
-        "RFC 7915 section 5.1.1",
-    ),
+    (Slot::MoreFragments, "RFC 7915 section 4.1: only fragments have it", "RFC 7915 section 5.1.1"),
+    (Slot::FragmentOffset, "RFC 7915 section 4.1: only fragments have it", "RFC 7915 section 5.1.1"),
     (Slot::Hops, "RFC 7915 section 4.1: one hop", "RFC 7915 section 5.1: one hop"),
     (
         Slot::Protocol,
