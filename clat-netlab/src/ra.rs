@@ -40,7 +40,7 @@ pub struct RaConfig {
     pub raw: Vec<u8>,
 }
 
-/// A Prefix Information option (RFC 4861 section 4.6.2) of length 64, on-link and autonomous.
+/// A Prefix Information option (RFC 4861 section 4.6.2) of length 64, on-link.
 #[derive(Clone, Copy, Debug)]
 pub struct Pio {
     /// The prefix.
@@ -49,13 +49,15 @@ pub struct Pio {
     pub valid_s: u32,
     /// Seconds it is preferred.
     pub preferred_s: u32,
+    /// Whether hosts may make addresses of it (RFC 4862); else they ask DHCPv6.
+    pub autonomous: bool,
 }
 
 impl Pio {
     /// A prefix that stays.
     #[must_use]
     pub const fn lasting(prefix: Ipv6Addr) -> Self {
-        Self { prefix, valid_s: 3600, preferred_s: 1800 }
+        Self { prefix, valid_s: 3600, preferred_s: 1800, autonomous: true }
     }
 }
 
@@ -82,7 +84,7 @@ impl RaConfig {
         m.extend(self.router_lifetime_s.to_be_bytes());
         m.extend([0; 8]);
         for pio in &self.prefixes {
-            m.extend([3, 4, 64, 0b1100_0000]);
+            m.extend([3, 4, 64, if pio.autonomous { 0b1100_0000 } else { 0b1000_0000 }]);
             m.extend(pio.valid_s.to_be_bytes());
             m.extend(pio.preferred_s.to_be_bytes());
             m.extend([0; 4]);
