@@ -92,6 +92,10 @@ fn two_hosts(lab: u32) -> (Ns, Ns) {
     server.ip(&format!("addr add {SERVER_V6}/128 dev lo nodad")).unwrap();
     app.ip("route add 64:ff9b::/96 via 2001:db8:1::2").unwrap();
     server.ip(&format!("route add {CLAT_V6}/128 via 2001:db8:1::1")).unwrap();
+    // The kernel enters an address in its own good time.
+    wait_until("the server's address", || {
+        server.ip("-6 route show table local").unwrap().contains(SERVER_V6)
+    });
     (app, server)
 }
 

@@ -15,9 +15,19 @@ fn pair(bed: &Bed, port: u16) -> (UdpSocket, UdpSocket) {
     client.send(b"hello").unwrap();
     server.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    let (_, from) = server.recv_from(&mut [0; 16]).unwrap();
+    let (_, from) = uninterrupted(|| server.recv_from(&mut [0; 16])).unwrap();
     server.connect(from).unwrap();
     (client, server)
+}
+
+/// Repeats a call with a timeout, which ends early when the process was frozen.
+fn uninterrupted<T>(mut call: impl FnMut() -> std::io::Result<T>) -> std::io::Result<T> {
+    loop {
+        match call() {
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
 }
 
 /// Sends bursts of numbered datagrams and compares what arrives, in order. A burst has to fit into the
@@ -31,7 +41,8 @@ fn exchange(from: &UdpSocket, to: &UdpSocket, len: usize, (bursts, burst_len): (
             from.send(&datagram).unwrap();
         }
         for n in numbers {
-            let arrived = to.recv(&mut got).unwrap_or_else(|e| panic!("datagram {n} of {len} bytes: {e}"));
+            let arrived = uninterrupted(|| to.recv(&mut got))
+                .unwrap_or_else(|e| panic!("datagram {n} of {len} bytes: {e}"));
             pattern(n << 20, &mut datagram);
             assert!(got[..arrived] == datagram[..], "datagram {n} of {len} bytes");
         }
@@ -139,7 +150,7 @@ fn a_burst_leaves_in_fewer_writes() {
     server.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let (mut last, mut got) = (None, 0u64);
     let mut buf = [0; 16];
-    while let Ok(len) = server.recv(&mut buf) {
+    while let Ok(len) = uninterrupted(|| server.recv(&mut buf)) {
         assert_eq!(len, 8);
         let n = u64::from_le_bytes(buf[..8].try_into().unwrap());
         assert!(last < Some(n), "{n} after {last:?}");
