@@ -1,5 +1,6 @@
 //! The TUN device: opened with what the kernel can offload, feature by feature.
 
+use crate::netlink::{Netlink, message};
 use crate::{sys::tun as sys, virtio};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -122,6 +123,9 @@ impl Tun {
             fds.push(fd);
         }
         let ifindex = interface_index(&name)?;
+        if features.tso {
+            leave_room_for_ipv6(ifindex);
+        }
         let queues = fds.into_iter().map(|fd| Queue { fd, features }).collect();
         Ok(Self { name, ifindex, features, queues })
     }
@@ -261,6 +265,15 @@ fn interface_index(name: &str) -> Result<u32, OpenError> {
     let socket = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
         .map_err(system("socket"))?;
     rustix::net::netdevice::name_to_index(&socket, name).map_err(system("SIOCGIFINDEX"))
+}
+
+/// Has the kernel make IPv4 super-packets so short that the IPv6 super-packet is still below the 65536
+/// bytes from which on the next device cuts it.
+fn leave_room_for_ipv6(ifindex: u32) {
+    const LONGER: u32 = 20;
+    let request = message::set_gso_ipv4_max_size(ifindex, 65_536 - LONGER);
+    // Before Linux 6.3 there is no such limit; then the largest packets of forwarded flows are cut.
+    let _ = Netlink::open().and_then(|mut netlink| netlink.request(request, 0));
 }
 
 #[cfg(test)]

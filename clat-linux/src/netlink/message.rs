@@ -377,6 +377,13 @@ pub(crate) fn set_link_mtu(index: u32, mtu: u32) -> RouteNetlinkMessage {
     RouteNetlinkMessage::SetLink(message)
 }
 
+/// From which length on, in bytes, IPv4 super-packets to this interface are cut before they get there.
+pub(crate) fn set_gso_ipv4_max_size(index: u32, bytes: u32) -> RouteNetlinkMessage {
+    let mut message = link(index);
+    message.attributes.push(LinkAttribute::GsoIpv4MaxSize(bytes));
+    RouteNetlinkMessage::SetLink(message)
+}
+
 fn link(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;

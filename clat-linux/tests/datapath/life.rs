@@ -2,7 +2,10 @@
 
 use crate::bed::{Bed, TUN, server_v4, server_v6, translator, wait_until};
 use clat_linux::device::{OffloadRequest, OpenError, Tun};
+use clat_linux::netlink::Netlink;
 use clat_linux::pump::PumpError;
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -94,4 +97,17 @@ fn an_interface_that_is_taken_or_no_tun_is_refused_with_a_word() {
     assert_eq!(open("made").unwrap().name(), "made", "made by somebody with several queues");
     bed.app.ip("tuntap add dev one mode tun").unwrap();
     assert_eq!(open("one").unwrap().name(), "one");
+}
+
+#[test]
+fn ipv4_super_packets_leave_room_for_the_longer_header() {
+    let name = "ipv4_super_packets_leave_room_for_the_longer_header";
+    let Some(bed) = Bed::new(name, 1, OffloadRequest::Best) else { return };
+    let mut ask = LinkMessage::default();
+    ask.attributes.push(LinkAttribute::IfName(TUN.to_owned()));
+    let answer = bed
+        .app
+        .enter(|| Netlink::open().and_then(|mut netlink| netlink.get(RouteNetlinkMessage::GetLink(ask))));
+    let RouteNetlinkMessage::NewLink(link) = answer.unwrap().unwrap() else { panic!("no link") };
+    assert!(link.attributes.contains(&LinkAttribute::GsoIpv4MaxSize(65_516)), "{:?}", link.attributes);
 }
