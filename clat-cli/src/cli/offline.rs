@@ -88,7 +88,7 @@ pub(crate) struct ExplainArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["hex", "file"])]
     pub(crate) pcap: Option<PathBuf>,
     /// Number of the packet in the capture, from 1.
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "pcap", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "pcap", conflicts_with_all = ["hex", "file"], value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) packet: u64,
     /// Take the packet as hex digits from this file; - is standard input.
     #[arg(long, value_name = "FILE", conflicts_with = "hex")]
