@@ -10,7 +10,9 @@
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
 //! undo), [`journal`] (what is in force, on disk), [`plan`] (the three
 //! together), [`watch`] (links, addresses and routes as the engine's inputs),
-//! [`icmp6`] (Neighbour Discovery), [`dns`] (queries over the uplink), [`probe`] (the self-test's echoes).
+//! [`icmp6`] (Neighbour Discovery), [`dns`] (queries over the uplink), [`probe`] (the self-test's echoes),
+//! [`resolvers`] (the uplink's), [`others_clat`] (other programs that translate),
+//! [`privileges`] (what is given up after the start).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -34,8 +36,11 @@ pub mod icmp6;
 pub mod journal;
 pub mod netcfg;
 pub mod netlink;
+pub mod others_clat;
 pub mod plan;
+pub mod privileges;
 pub mod probe;
+pub mod resolvers;
 pub mod watch;
 
 #[allow(unsafe_code)]
