@@ -104,7 +104,7 @@ pub struct Journal {
     header: String,
     entries: Vec<Entry>,
     last: u64,
-    _lock: OwnedFd,
+    _lock: Lock,
 }
 
 impl Journal {
@@ -258,7 +258,17 @@ fn open_folder(folder: &Path) -> Result<OwnedFd, JournalError> {
     Ok(dir)
 }
 
-fn take_lock(dir: &OwnedFd, folder: &Path) -> Result<OwnedFd, JournalError> {
+/// Given back in so many words: a program being started at this moment holds a copy of the descriptor.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+fn take_lock(dir: &OwnedFd, folder: &Path) -> Result<Lock, JournalError> {
     let path = folder.join(LOCK);
     let lock = open_file(dir, LOCK, OFlags::RDWR | OFlags::CREATE).map_err(failed(&path, "opened"))?;
     check(&lock, &path)?;
@@ -274,7 +284,7 @@ fn take_lock(dir: &OwnedFd, folder: &Path) -> Result<OwnedFd, JournalError> {
     }
     // The number is for people; the lock works without it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-    Ok(file.into())
+    Ok(Lock(file))
 }
 
 fn open_file(dir: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
