@@ -46,3 +46,8 @@ pub use queue::{QueueState, RateLimit};
 pub use ra_pref64::RaPref64;
 pub use verdict::{InPlace, Verdict};
 pub use xlat::{Fragments, Translator};
+
+/// The examples of the README compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
