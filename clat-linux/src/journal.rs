@@ -104,7 +104,9 @@ pub struct Journal {
     header: String,
     entries: Vec<Entry>,
     last: u64,
-    _lock: Lock,
+    /// Held until the end.
+    #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
+    lock: Lock,
 }
 
 impl Journal {
@@ -128,7 +130,7 @@ impl Journal {
             header: identity.header(),
             entries: Vec::new(),
             last: 0,
-            _lock: lock,
+            lock,
         };
         journal.load()?;
         Ok(journal)

@@ -124,6 +124,16 @@ fn a_second_instance_is_refused_and_told_whose_turn_it_is() {
 }
 
 #[test]
+fn a_program_being_started_with_a_copy_of_the_lock_does_not_hold_it() {
+    let folder = Folder::new("copy");
+    let journal = folder.open().unwrap();
+    let copy = journal.lock.0.try_clone().unwrap();
+    drop(journal);
+    folder.open().unwrap();
+    drop(copy);
+}
+
+#[test]
 fn links_and_foreign_rights_are_refused() {
     let folder = Folder::new("unsafe");
     folder.open().unwrap().close().unwrap();

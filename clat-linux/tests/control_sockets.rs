@@ -16,7 +16,7 @@ use std::thread::{JoinHandle, spawn};
 /// The host's namespace, entered by the calling thread, and the router's at the other end of `up0`.
 struct Link {
     router: Namespace,
-    _host: Namespace,
+    host: Namespace,
 }
 
 fn link() -> Option<Link> {
@@ -37,7 +37,7 @@ fn link() -> Option<Link> {
         let both = run("ip -6 addr show dev up0") + &in_router("-6 addr show dev down0");
         !both.contains("tentative")
     });
-    Some(Link { router, _host: host })
+    Some(Link { router, host })
 }
 
 impl Link {
@@ -143,6 +143,46 @@ fn the_kernel_hands_on_the_pref64_option() {
     let (ifindex, router, option) = told.expect("told");
     assert_eq!((ifindex, router), (uplink, ROUTER.parse().expect("address")));
     assert_eq!(option.expect("an option").prefix.to_string(), "2001:db8:64::/96");
+}
+
+#[test]
+fn default_routes_learnt_from_advertisements_outlive_the_switch_of_forwarding() {
+    let Some(link) = link() else { return };
+    // A second uplink, whose router is the same namespace.
+    run(&format!("ip link add up1 type veth peer name down1 netns {}", link.router.name));
+    run(&format!("ip -n {} link set down1 address 02:00:00:00:01:01", link.router.name));
+    run(&format!("ip -n {} link set down1 up", link.router.name));
+    run("ip link set up1 up");
+    let tentative = |name: &str| run(&format!("ip -n {name} -6 addr show")).contains("tentative");
+    let host = link.host.name.clone();
+    wait_for("the addresses", || !tentative(&link.router.name) && !tentative(&host));
+    send_from_router(&link, "ff02::1", advertisement());
+    link.in_router(|| {
+        let icmp6 = Icmp6::open().expect("raw socket");
+        let router = "fe80::ff:fe00:101";
+        icmp6.send(&message(index("down1"), router, "ff02::1", advertisement())).expect("sent");
+    })
+    .join()
+    .expect("the router's thread");
+    let learnt = || {
+        let routes = run("ip -6 route show default");
+        ["dev up0 proto ra", "dev up1 proto ra"].iter().filter(|route| routes.contains(**route)).count()
+    };
+    wait_for("both default routes", || learnt() == 2);
+    let folder = std::env::temp_dir().join(format!("clat-control-{}-routes", std::process::id()));
+    let (mut plan, _) = Plan::open(&folder).expect("open");
+    plan.apply(StepId(0), Step::SetForwarding { iface: Iface::Index(index("up0")) }).expect("apply");
+    assert_eq!(learnt(), 2, "{}", run("ip -6 route show default"));
+    // The uplink still listens: a lifetime of 0 takes its route away, a new advertisement brings it back.
+    let mut withdrawn = advertisement();
+    withdrawn[6..8].fill(0);
+    send_from_router(&link, "ff02::1", withdrawn);
+    wait_for("the route to go", || learnt() == 1);
+    send_from_router(&link, "ff02::1", advertisement());
+    wait_for("the route to come back", || learnt() == 2);
+    plan.close().expect("close");
+    assert_eq!(learnt(), 2, "{}", run("ip -6 route show default"));
+    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]

@@ -176,12 +176,15 @@ fn the_claimed_address_goes_through_duplicate_detection_and_is_no_source() {
         prefix_len: 128,
         role: AddressRole::Claim,
     };
+    let began = std::time::Instant::now();
     let change = apply(&mut netcfg, claim("2001:db8::c1a7"));
+    assert_eq!(sysctl("conf/up0/optimistic_dad"), "0", "only this address is in a hurry");
     assert!(run("ip -6 addr show dev up0 to 2001:db8::c1a7").contains("tentative"));
     wait_for("duplicate address detection", || {
         let shown = run("ip -6 addr show dev up0 to 2001:db8::c1a7");
         shown.contains("deprecated") && !shown.contains("tentative")
     });
+    eprintln!("duplicate address detection took {:?}", began.elapsed());
     assert_eq!(netcfg.undo(&change).expect("undo"), Undone::Restored);
     assert_same(&settled(), &before);
 

@@ -16,7 +16,17 @@ use std::io;
 /// proxied Neighbour Discovery depends on.
 pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> io::Result<Vec<Write>> {
     let names: &dyn Names = &links;
-    let get = |scope, switch| read(names, scope, switch);
+    let others: Vec<u32> = links.iter().filter(|l| !l.loopback).map(|l| l.index).collect();
+    writes(&others, ifindex, answers, |scope, switch| read(names, scope, switch))
+}
+
+/// The same, with the switches as `get` reads them.
+fn writes(
+    links: &[u32],
+    ifindex: u32,
+    answers: bool,
+    get: impl Fn(Scope, Switch) -> io::Result<u32>,
+) -> io::Result<Vec<Write>> {
     let link = Scope::Link(ifindex);
     let everywhere = get(Scope::All, Switch::Forwarding)? != 0;
     let forced = match get(link, Switch::ForceForwarding) {
@@ -31,8 +41,7 @@ pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> io::Result<Ve
     let mut writes = Vec::new();
     let mut put = |scope, switch, when, old, new| writes.push(Write { scope, switch, when, old, new });
     if turn_all || turn_own {
-        let others = links.iter().filter(|l| !l.loopback).map(|l| Scope::Link(l.index));
-        for scope in others.chain([Scope::Default]) {
+        for scope in links.iter().map(|index| Scope::Link(*index)).chain([Scope::Default]) {
             // An interface that vanishes while we look needs nothing.
             let (Ok(ra), Ok(forwards)) = (get(scope, Switch::AcceptRa), get(scope, Switch::Forwarding))
             else {
@@ -58,4 +67,67 @@ pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> io::Result<Ve
         put(link, Switch::ForceForwarding, When::Lasting, 0, 1);
     }
     Ok(writes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The uplink is 2, another interface 3. Values: (scope, switch, value).
+    fn plan_with(force: bool, answers: bool, values: &[(Scope, Switch, u32)]) -> String {
+        let get = |scope, switch| {
+            let set = values.iter().find(|(s, w, _)| (*s, *w) == (scope, switch));
+            match (set, switch) {
+                (Some((.., value)), _) => Ok(*value),
+                (None, Switch::ForceForwarding) if !force => Err(io::ErrorKind::NotFound.into()),
+                (None, Switch::AcceptRa) => Ok(1),
+                (None, _) => Ok(0),
+            }
+        };
+        let writes = writes(&[2, 3], 2, answers, get).unwrap();
+        writes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_new_kernel_forwards_on_one_interface_and_keeps_the_routers_of_the_others() {
+        assert_eq!(
+            plan_with(true, true, &[]),
+            "2.accept_ra=1>2 3.accept_ra^1>2 default.accept_ra^1>2 2.forwarding=0>1 2.force_forwarding=0>1"
+        );
+        assert_eq!(plan_with(true, false, &[]), "2.force_forwarding=0>1");
+    }
+
+    #[test]
+    fn an_old_kernel_forwards_everywhere_and_every_interface_keeps_its_routers() {
+        assert_eq!(
+            plan_with(false, true, &[]),
+            "2.accept_ra=1>2 3.accept_ra=1>2 default.accept_ra=1>2 all.forwarding=0>1"
+        );
+    }
+
+    #[test]
+    fn an_old_kernel_resets_the_forwarding_of_single_interfaces_and_the_undo_restores_it() {
+        let on = [(Scope::Link(3), Switch::Forwarding, 1)];
+        assert_eq!(
+            plan_with(false, true, &on),
+            "2.accept_ra=1>2 3.forwarding~1>0 default.accept_ra=1>2 all.forwarding=0>1"
+        );
+    }
+
+    #[test]
+    fn where_everything_forwards_already_nothing_is_written() {
+        let all = [Scope::All, Scope::Default, Scope::Link(2), Scope::Link(3)];
+        let on = all.map(|scope| (scope, Switch::Forwarding, 1));
+        assert_eq!(plan_with(true, true, &on), "");
+        assert_eq!(plan_with(false, true, &on), "");
+    }
+
+    #[test]
+    fn an_uplink_whose_advertisements_the_administrator_refuses_stays_deaf() {
+        let deaf = [(Scope::Link(2), Switch::AcceptRa, 0), (Scope::Link(3), Switch::AcceptRa, 2)];
+        assert_eq!(
+            plan_with(true, true, &deaf),
+            "default.accept_ra^1>2 2.forwarding=0>1 2.force_forwarding=0>1"
+        );
+    }
 }

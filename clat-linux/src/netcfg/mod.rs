@@ -79,7 +79,12 @@ impl NetCfg {
             Step::OpenDevice | Step::JoinGroup { .. } => {}
             Step::SetMtu { .. } => change.was = Some(self.link(ifindex)?.mtu),
             Step::SetLinkUp { .. } => change.was = Some(u32::from(self.link(ifindex)?.up)),
-            Step::AddAddress { .. } => change.present = self.look_for_address(&change)?,
+            Step::AddAddress { role, .. } => {
+                change.present = self.look_for_address(&change)?;
+                if role == AddressRole::Claim {
+                    change.writes.extend(self.hurry(ifindex)?);
+                }
+            }
             Step::AddRoute { .. } => change.present = self.look_for_route(&change)?,
             Step::SetForwarding { iface } => {
                 let links = self.netlink.links()?;
@@ -106,7 +111,11 @@ impl NetCfg {
             Step::SetLinkUp { .. } => self.netlink.request(message::set_link_up(ifindex, true), 0)?,
             Step::AddAddress { .. } | Step::AddRoute { .. } if change.present => {}
             Step::AddAddress { addr, prefix_len, role, .. } => {
-                self.add_address(ifindex, addr, prefix_len, role)?;
+                let links = self.netlink.links()?;
+                sysctl::apply_around(&links.as_slice(), &change.writes, || {
+                    self.add_address(ifindex, addr, prefix_len, role)
+                })
+                .map_err(|error| NetcfgError::sysctl(error, &links, ifindex))??;
             }
             Step::AddRoute { .. } => {
                 if let Some(route) = route(change) {
@@ -150,7 +159,9 @@ impl NetCfg {
                 _ => false,
             },
             Step::AddAddress { .. } | Step::AddRoute { .. } if change.present => false,
-            Step::AddAddress { addr, prefix_len, .. } => self.remove_address(ifindex, addr, prefix_len)?,
+            Step::AddAddress { addr, prefix_len, .. } => {
+                self.restore(change)? | self.remove_address(ifindex, addr, prefix_len)?
+            }
             Step::AddRoute { .. } => self.remove_route(change)?,
             Step::SetForwarding { .. } => self.restore(change)?,
             Step::ProxyNeighbour { addr, .. } => {
@@ -169,6 +180,16 @@ impl NetCfg {
 
     fn link(&mut self, ifindex: u32) -> Result<Link, NetcfgError> {
         self.netlink.link_by_index(ifindex)?.ok_or(NetcfgError::NoInterface(ifindex))
+    }
+
+    /// The write that lets duplicate detection of a claimed address begin at once (RFC 4429) instead of after
+    /// up to a second. The address is deprecated and so is no source before it is known to be unique.
+    fn hurry(&mut self, ifindex: u32) -> Result<Option<Write>, NetcfgError> {
+        let links = self.netlink.links()?;
+        let (scope, switch) = (Scope::Link(ifindex), Switch::OptimisticDad);
+        // Kernels are built without it; then the second is waited for.
+        let old = sysctl::read(&links.as_slice(), scope, switch).ok();
+        Ok(old.filter(|old| *old == 0).map(|old| Write { scope, switch, when: When::Meanwhile, old, new: 1 }))
     }
 
     /// Whether the host has the address already, on the interface and for itself.
@@ -225,7 +246,7 @@ impl NetCfg {
         let claim = role == AddressRole::Claim;
         let mut flags = AddressFlags::empty();
         if claim {
-            flags |= AddressFlags::Noprefixroute;
+            flags |= AddressFlags::Noprefixroute | AddressFlags::Optimistic;
         } else if addr.is_ipv6() {
             flags |= AddressFlags::Noprefixroute | AddressFlags::Nodad;
         }

@@ -17,13 +17,21 @@ pub(crate) enum Switch {
     AcceptRa,
     /// `net.ipv6.conf.*.proxy_ndp`
     ProxyNdp,
+    /// `net.ipv6.conf.*.optimistic_dad`: RFC 4429 for addresses that ask for it.
+    OptimisticDad,
     /// `net.ipv6.neigh.*.proxy_delay`, in hundredths of a second: how long a proxied answer is held back.
     ProxyDelay,
 }
 
 impl Switch {
-    const ALL: [Self; 5] =
-        [Self::Forwarding, Self::ForceForwarding, Self::AcceptRa, Self::ProxyNdp, Self::ProxyDelay];
+    const ALL: [Self; 6] = [
+        Self::Forwarding,
+        Self::ForceForwarding,
+        Self::AcceptRa,
+        Self::ProxyNdp,
+        Self::OptimisticDad,
+        Self::ProxyDelay,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -31,6 +39,7 @@ impl Switch {
             Self::ForceForwarding => "force_forwarding",
             Self::AcceptRa => "accept_ra",
             Self::ProxyNdp => "proxy_ndp",
+            Self::OptimisticDad => "optimistic_dad",
             Self::ProxyDelay => "proxy_delay",
         }
     }
@@ -38,7 +47,11 @@ impl Switch {
     const fn table(self) -> &'static str {
         match self {
             Self::ProxyDelay => "neigh",
-            Self::Forwarding | Self::ForceForwarding | Self::AcceptRa | Self::ProxyNdp => "conf",
+            Self::Forwarding
+            | Self::ForceForwarding
+            | Self::AcceptRa
+            | Self::ProxyNdp
+            | Self::OptimisticDad => "conf",
         }
     }
 }
@@ -89,17 +102,21 @@ impl Write {
 
 /// Writes all of them in order; those for the meantime are taken back at the end, whatever happened.
 pub(crate) fn apply(names: &dyn Names, writes: &[Write]) -> io::Result<()> {
-    let mut outcome = Ok(());
-    for w in writes.iter().filter(|w| w.when != When::Aftermath) {
-        outcome = write(names, w.scope, w.switch, w.new);
-        if outcome.is_err() {
-            break;
-        }
-    }
-    for w in writes.iter().rev().filter(|w| w.when == When::Meanwhile) {
-        outcome = outcome.and(w.undo(names).map(|_| ()));
-    }
-    outcome
+    apply_around(names, writes, || ())
+}
+
+/// The same, with something done while those for the meantime hold. It is not done where a write fails.
+pub(crate) fn apply_around<T>(
+    names: &dyn Names,
+    writes: &[Write],
+    work: impl FnOnce() -> T,
+) -> io::Result<T> {
+    let mut to_write = writes.iter().filter(|w| w.when != When::Aftermath);
+    let written = to_write.try_for_each(|w| write(names, w.scope, w.switch, w.new));
+    let outcome = written.map(|()| work());
+    let mut to_restore = writes.iter().rev().filter(|w| w.when == When::Meanwhile);
+    let restored = to_restore.try_for_each(|w| w.undo(names).map(|_| ()));
+    restored.and(outcome)
 }
 
 /// Takes all of them back in reverse, as far as they are still as written. `true` where anything was.
