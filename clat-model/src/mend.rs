@@ -1,8 +1,10 @@
 //! Makes random bytes plausible: fuzzers rarely guess a checksum or an address.
 
-use crate::build::{LOCAL_V4, LOCAL_V6, REMOTE_V4, REMOTE_V6};
+use crate::Config;
+use crate::build::{LOCAL_V4, LOCAL_V6, REMOTE_V4};
 use crate::sum::{header_checksum, pseudo_v6};
 use crate::upper::put;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// What [`mend`] leaves as it is; every other lie is put right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,21 +31,56 @@ impl Leave {
     }
 }
 
+/// The addresses that are plausible.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    local: (Ipv4Addr, Ipv6Addr),
+    remote: (Ipv4Addr, Ipv6Addr),
+}
+
+impl Ends {
+    /// The first row, and a host beyond the PLAT.
+    #[must_use]
+    pub fn of(c: &Config) -> Self {
+        let local = c.rows.first().map_or((LOCAL_V4, LOCAL_V6), |r| (r.v4, r.v6));
+        Self { local, remote: (REMOTE_V4, c.embed(REMOTE_V4)) }
+    }
+}
+
 const PROTOCOLS: [u8; 8] = [1, 6, 17, 1, 33, 136, 50, 17];
 const NEXT: [u8; 16] = [58, 6, 17, 58, 44, 0, 60, 43, 58, 17, 33, 136, 59, 44, 58, 6];
 
 /// Makes a packet of either family (by its first bit) plausible.
-pub fn mend(packet: &mut [u8], leave: Leave) {
-    let Some(first) = packet.first().copied() else { return };
-    if first & 0x80 == 0 {
-        v4(packet, leave, false);
-    } else {
-        v6(packet, leave, false);
+pub fn mend(packet: &mut [u8], leave: Leave, ends: Ends) {
+    match packet.first() {
+        Some(first) if first & 0x80 == 0 => mend_v4(packet, leave, ends),
+        Some(_) => mend_v6(packet, leave, ends),
+        None => {}
     }
 }
 
+/// Makes an IPv4 packet plausible.
+pub fn mend_v4(packet: &mut [u8], leave: Leave, ends: Ends) {
+    v4(packet, leave, ends, false);
+}
+
+/// Makes an IPv6 packet plausible.
+pub fn mend_v6(packet: &mut [u8], leave: Leave, ends: Ends) {
+    v6(packet, leave, ends, false);
+}
+
+/// Makes a packet plausible as one that an ICMPv4 error of the host quotes.
+pub fn mend_quoted_v4(packet: &mut [u8], leave: Leave, ends: Ends) {
+    v4(packet, leave, ends, true);
+}
+
+/// Makes a packet plausible as one that an ICMPv6 error to the host quotes.
+pub fn mend_quoted_v6(packet: &mut [u8], leave: Leave, ends: Ends) {
+    v6(packet, leave, ends, true);
+}
+
 #[allow(clippy::cast_possible_truncation)]
-fn v4(packet: &mut [u8], leave: Leave, quoted: bool) {
+fn v4(packet: &mut [u8], leave: Leave, ends: Ends, quoted: bool) {
     if packet.len() < 20 {
         return;
     }
@@ -62,7 +99,8 @@ fn v4(packet: &mut [u8], leave: Leave, quoted: bool) {
     if !leave.has(Leave::PROTOCOL) {
         packet[9] = PROTOCOLS[usize::from(packet[9] & 7)];
     }
-    let (src, dst) = if quoted { (REMOTE_V4, LOCAL_V4) } else { (LOCAL_V4, REMOTE_V4) };
+    let (local, remote) = (ends.local.0, ends.remote.0);
+    let (src, dst) = if quoted { (remote, local) } else { (local, remote) };
     if !leave.has(Leave::SOURCE) {
         packet[12..16].copy_from_slice(&src.octets());
     }
@@ -70,7 +108,7 @@ fn v4(packet: &mut [u8], leave: Leave, quoted: bool) {
         packet[16..20].copy_from_slice(&dst.octets());
     }
     if packet[9] == 1 && packet.len() >= header + 8 && !quoted {
-        icmp(&mut packet[header..], leave, 0, v4);
+        icmp(&mut packet[header..], leave, 0, |quote| v4(quote, leave, ends, true));
     }
     if !leave.has(Leave::CHECKSUM) {
         let checksum = header_checksum(&packet[..header]);
@@ -79,7 +117,7 @@ fn v4(packet: &mut [u8], leave: Leave, quoted: bool) {
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn v6(packet: &mut [u8], leave: Leave, quoted: bool) {
+fn v6(packet: &mut [u8], leave: Leave, ends: Ends, quoted: bool) {
     if packet.len() < 40 {
         return;
     }
@@ -91,7 +129,8 @@ fn v6(packet: &mut [u8], leave: Leave, quoted: bool) {
     if !leave.has(Leave::FIELDS) {
         packet[7] |= 2;
     }
-    let (src, dst) = if quoted { (LOCAL_V6, REMOTE_V6) } else { (REMOTE_V6, LOCAL_V6) };
+    let (local, remote) = (ends.local.1, ends.remote.1);
+    let (src, dst) = if quoted { (local, remote) } else { (remote, local) };
     if !leave.has(Leave::SOURCE) {
         packet[8..24].copy_from_slice(&src.octets());
     }
@@ -104,7 +143,7 @@ fn v6(packet: &mut [u8], leave: Leave, quoted: bool) {
     let address = |o: &[u8]| <[u8; 16]>::try_from(o).unwrap_or_default().into();
     if upper.len() >= 8 && !quoted {
         let pseudo = pseudo_v6(address(src), address(dst), 58, upper.len());
-        icmp(upper, leave, pseudo, v6);
+        icmp(upper, leave, pseudo, |quote| v6(quote, leave, ends, true));
     }
 }
 
@@ -130,9 +169,9 @@ fn walk(packet: &mut [u8], leave: Leave) -> Option<usize> {
     }
 }
 
-fn icmp(message: &mut [u8], leave: Leave, pseudo: u64, quoted: fn(&mut [u8], Leave, bool)) {
+fn icmp(message: &mut [u8], leave: Leave, pseudo: u64, quoted: impl Fn(&mut [u8])) {
     if !leave.has(Leave::QUOTED) {
-        quoted(&mut message[8..], leave, true);
+        quoted(&mut message[8..]);
     }
     if !leave.has(Leave::CHECKSUM) {
         put(message, 2, 0, pseudo);
