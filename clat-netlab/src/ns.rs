@@ -181,14 +181,25 @@ fn remove(name: &str) {
     let _ = run("ip", &["netns", "del", name]);
 }
 
-/// Removes the namespaces of labs whose process is gone (a test that was killed).
+/// Removes the namespaces and folders of labs whose process is gone (a test that was killed).
 fn remove_leftovers() {
-    let Ok(entries) = std::fs::read_dir(NAMES) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix(MARK).and_then(|rest| rest.split('-').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            remove(&name);
-        }
+    for name in names_of_the_dead(Path::new(NAMES)) {
+        remove(&name);
     }
+    let folders = std::env::temp_dir();
+    for name in names_of_the_dead(&folders) {
+        // Somebody else's folder of such a name stays.
+        let _ = std::fs::remove_dir_all(folders.join(name));
+    }
+}
+
+/// The entries `netlab-PID-...` of a folder without such a process.
+fn names_of_the_dead(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let is_dead = |name: &String| {
+        let pid = name.strip_prefix(MARK).and_then(|rest| rest.split('-').next());
+        pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
+    };
+    names.filter(is_dead).collect()
 }

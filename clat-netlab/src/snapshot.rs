@@ -70,12 +70,15 @@ impl Snapshot {
     }
 }
 
-/// The line without lifetimes and counters.
+/// States of an address that pass by themselves.
+const PASSING: [&str; 2] = ["tentative", "optimistic"];
+
+/// The line without lifetimes, counters and passing states.
 fn steady(line: &str) -> String {
     let mut words = Vec::new();
     let mut skip = false;
     for word in line.split_whitespace() {
-        if !std::mem::take(&mut skip) {
+        if !std::mem::take(&mut skip) && !PASSING.contains(&word) {
             words.push(word);
         }
         skip = VOLATILE.contains(&word);
