@@ -1,5 +1,6 @@
 //! A look at every packet that passes, for a capture file.
 
+use clat_core::DropReason;
 use std::io::IoSlice;
 
 /// Which way a packet went through the device.
@@ -16,6 +17,11 @@ pub enum Passing {
 pub trait Tap: Send + 'static {
     /// Takes a look at a packet given in runs of bytes, without virtio-net header.
     fn packet(&mut self, passing: Passing, packet: &[IoSlice<'_>]);
+
+    /// The packet that was last read, or a segment of it, was dropped. An ICMP error in answer passes after this.
+    fn dropped(&mut self, reason: DropReason) {
+        let _ = reason;
+    }
 }
 
 /// Nobody looks, at no cost.

@@ -9,7 +9,7 @@ use crate::segment::Segments;
 use crate::shared::{HostTranslator, Reader};
 use crate::tap::{Passing, Tap};
 use crate::virtio::{self, HEADER_LEN};
-use clat_core::{Csum, Gso, GsoKind, Offload, Parts, QueueState, Verdict};
+use clat_core::{Csum, DropReason, Gso, GsoKind, Offload, Parts, QueueState, Verdict};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{self, Errno};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -177,13 +177,19 @@ impl<T: Tap> Lane<T> {
                 }
             }
             Verdict::Reply(parts, reason) => {
-                self.output.counting.get().dropped(reason, packet);
+                self.dropped(reason, packet);
                 self.output.counting.get().replies.add(1);
                 self.write(&parts);
             }
-            Verdict::Drop(reason) => self.output.counting.get().dropped(reason, packet),
+            Verdict::Drop(reason) => self.dropped(reason, packet),
             Verdict::Segment => self.segment(translator, packet, offload),
         }
+    }
+
+    #[cold]
+    fn dropped(&mut self, reason: DropReason, packet: &[u8]) {
+        self.output.counting.get().dropped(reason, packet);
+        self.output.tap.dropped(reason);
     }
 
     /// Cuts a super-packet that cannot be translated whole, and translates each segment.
