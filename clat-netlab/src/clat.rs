@@ -81,7 +81,15 @@ impl<'a> Clat<'a> {
     /// # Errors
     /// When it cannot be started.
     pub fn run(lab: &'a Lab, args: &[&str]) -> Result<Self> {
-        let command = command(lab, &[], program(), &[&["run"], args].concat());
+        Self::run_under(lab, &[], args)
+    }
+
+    /// Starts `BEFORE... clat-cli run ARGS` in the host, such as under a tracer.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_under(lab: &'a Lab, before: &[&str], args: &[&str]) -> Result<Self> {
+        let command = command(lab, before, program(), &[&["run"], args].concat());
         let started = Instant::now();
         let daemon = Daemon::spawn(&lab.host, command, &lab.dir().join("clat.log"))?;
         Ok(Self { lab, daemon, started })
@@ -181,6 +189,12 @@ impl<'a> Clat<'a> {
         let exit = self.wait_end()?;
         ensure!(exit.success(), "{signal:?}: exit {exit}; log:\n{}", self.daemon.log());
         Ok(())
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn ended(&mut self) -> bool {
+        self.daemon.ended().is_some()
     }
 
     /// Waits for its end, five seconds at most.

@@ -6,7 +6,7 @@ use clat_netlab::clat::{Clat, clat_cli};
 use clat_netlab::client::answers;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::snapshot::Snapshot;
-use clat_netlab::{Lab, need};
+use clat_netlab::{Lab, need, wait_for};
 use rustix::process::Signal;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -58,25 +58,51 @@ fn killed_and_recovered_without_a_start() -> Result<()> {
     before.same_as(&Snapshot::take(&lab.host)?)
 }
 
+/// Kills it at its first, `every`-th, ... call of `syscall`, from start to stop, and recovers each time.
+/// How many times it was killed.
+fn kill_at_each(lab: &Lab, syscall: &str, every: usize) -> Result<usize> {
+    let before = Snapshot::take(&lab.host)?;
+    for (times, n) in (1..400).step_by(every).enumerate() {
+        let inject = format!("inject={syscall}:signal=KILL:when={n}");
+        let strace =
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={syscall}"), "-e", &inject];
+        let mut clat = Clat::run_under(lab, &strace, &[])?;
+        let started = wait_for(Duration::from_secs(10), || {
+            let active = clat.status().is_ok_and(|s| s["state"] == "active");
+            (active || clat.ended()).then_some(())
+        });
+        ensure!(started.is_some(), "neither active nor killed at {syscall} {n}; log:\n{}", clat.log());
+        if !clat.ended() {
+            // It may be killed over it, so that nobody answers.
+            let _ = clat_cli(lab, &["stop"])?;
+        }
+        if clat.wait_end()?.success() {
+            before.same_as(&Snapshot::take(&lab.host)?).context("never killed")?;
+            return Ok(times);
+        }
+        recover(lab)?;
+        before.same_as(&Snapshot::take(&lab.host)?).with_context(|| format!("killed at {syscall} {n}"))?;
+    }
+    anyhow::bail!("it never ended without being killed")
+}
+
 #[test]
-fn killed_at_moments_all_along_the_start() -> Result<()> {
-    if !need::met("recovery: moments", &[]) {
+fn killed_at_every_record_of_the_journal() -> Result<()> {
+    if !need::met("recovery: every step", &["strace"]) {
         return Ok(());
     }
-    let lab = lab()?;
-    let before = Snapshot::take(&lab.host)?;
-    let mut clat = Clat::run(&lab, &[])?;
-    clat.wait_state("active")?;
-    let whole = clat.age();
-    clat.stop(Signal::TERM)?;
-    for moment in 0..12 {
-        let clat = Clat::run(&lab, &[])?;
-        let at = whole * moment / 10;
-        std::thread::sleep(at.saturating_sub(clat.age()));
-        clat.kill();
-        recover(&lab)?;
-        before.same_as(&Snapshot::take(&lab.host)?).with_context(|| format!("killed after {at:?}"))?;
+    let times = kill_at_each(&lab()?, "fdatasync", 1)?;
+    ensure!(times >= 12, "killed {times} times only: the journal is not synced before each change");
+    Ok(())
+}
+
+#[test]
+fn killed_between_the_changes() -> Result<()> {
+    if !need::met("recovery: between steps", &["strace"]) {
+        return Ok(());
     }
+    let times = kill_at_each(&lab()?, "sendto", 3)?;
+    ensure!(times >= 10, "killed {times} times only");
     Ok(())
 }
 
