@@ -8,7 +8,7 @@
 //!
 //! # Layout
 //!
-//! - [`Engine`]: the state machine; its module documentation has the state table.
+//! - [`Engine`]: the state machine; [`engine`] has the state table.
 //! - [`Input`], [`Action`], [`Config`], [`Status`]: the interface to the shell.
 //! - [`Step`]: a change to the host with its inverse, and its line in the journal.
 //! - [`State`], [`Reason`], [`Warning`]: what is said to people, and why.
@@ -35,7 +35,7 @@ mod address;
 mod choose;
 mod config;
 mod discovery;
-mod engine;
+pub mod engine;
 mod facts;
 mod input;
 mod mtu;

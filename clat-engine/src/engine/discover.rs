@@ -101,7 +101,8 @@ impl Engine {
 
     /// Whether questions make sense at present.
     fn may_ask(&self) -> bool {
-        self.facts.synced && !self.asleep && !self.goal.is_strict()
+        let awake = self.facts.synced && !self.asleep && self.uplinks.current.is_some();
+        awake && !self.goal.is_strict()
     }
 
     fn servers(&self) -> Vec<IpAddr, 8> {

@@ -3,8 +3,8 @@
 use super::{Engine, Phase, Stage};
 use crate::plan::Failure;
 use crate::{
-    AddressRole, Config, DadOutcome, IfIndex, Iface, Input, Link, Reason, Step, StepError, StepErrorKind,
-    StepId, Warning,
+    Action, AddressRole, Config, DadOutcome, IfIndex, Iface, Input, Link, Reason, Step, StepError,
+    StepErrorKind, StepId, Warning,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -70,10 +70,14 @@ impl Engine {
         }
     }
 
+    /// Whether the facts are there to choose an uplink by.
+    pub(super) fn follows_uplink(&self) -> bool {
+        self.facts.synced && !self.asleep
+    }
+
     /// Chooses the uplink anew, and asks a new one for its PREF64.
     fn follow_uplink(&mut self) {
-        let ready = self.facts.synced && !self.asleep;
-        if ready && self.uplinks.update(self.now, &self.facts, &self.config) {
+        if self.follows_uplink() && self.uplinks.update(self.now, &self.facts, &self.config) {
             self.hold = None;
             self.failures = 0;
             (self.had_native_v4, self.native_v4_until) = (false, None);
@@ -112,7 +116,8 @@ impl Engine {
     fn step_failed(&mut self, id: StepId, error: StepError) {
         match self.plan.failed(self.now, id, error) {
             Failure::None => {}
-            Failure::Skipped(warning) | Failure::Left(warning) => self.outbox.warn(warning),
+            Failure::Skipped(warning) => self.outbox.warn(warning),
+            Failure::Left(warning) => self.outbox.push(Action::Warn(warning)),
             Failure::Fatal(step, error) => self.step_fatal(step, error),
         }
     }

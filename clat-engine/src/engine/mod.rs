@@ -1,8 +1,8 @@
 //! The state machine.
 //!
-//! The facts tell what the host looks like; [`goal`] makes of them what there should be: nothing, waiting,
+//! The facts tell what the host looks like; `goal` makes of them what there should be: nothing, waiting,
 //! or a CLAT with this uplink, prefix and address. Where that differs from what there is, one of these
-//! functions of [`states`] runs; each is one transition, and nothing else changes the state.
+//! functions of `states` runs; each is one transition, and nothing else changes the state.
 //!
 //! | function | from | when | to |
 //! |---|---|---|---|
@@ -222,7 +222,7 @@ impl Engine {
             self.plan.next_timer(),
             self.prefixes.next_expiry(),
             self.paths.next_expiry(),
-            self.uplinks.next_timer(),
+            self.uplinks.next_timer().filter(|_| self.follows_uplink()),
             self.discovery_timer(),
             self.announcer.next_timer(),
             self.next_hop.and_then(|hop| hop.next_timer()),

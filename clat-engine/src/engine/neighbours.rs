@@ -229,14 +229,15 @@ impl Engine {
             self.next_hop = best.map(|router| NextHop::new(self.now, router));
         }
         if let (Some(held), Some(mut hop)) = (held, self.next_hop) {
-            if self.phase == Phase::Active {
-                hop.used(self.now);
-            }
             while let Some(due) = hop.poll(self.now) {
                 match due {
                     router::Due::Solicit(mac) => self.solicit_router(&held, hop.router, mac),
                     router::Due::Lost => self.lost_router = Some((hop.router, self.now + PASS_OVER)),
                 }
+            }
+            // A CLAT that is up is in use: the router is probed before a packet finds it gone.
+            if self.phase == Phase::Active {
+                hop.used(self.now);
             }
             self.next_hop = Some(hop);
         }

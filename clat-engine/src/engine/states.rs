@@ -364,9 +364,7 @@ impl Engine {
                 self.outbox.push(Action::Deactivate);
             }
             self.tester.stop();
-            if !matches!(phase, Phase::Stale(_)) {
-                self.announcer.stop();
-            }
+            self.announcer.stop();
         }
         self.reason = reason;
         self.outbox.push(Action::Transition { from, to, reason });
