@@ -1,4 +1,8 @@
 //! What `run` needs of an operating system, in one trait.
+//!
+//! A platform is a module with `open` (a host to run on), `look` (a host to look at, for `discover` and
+//! `--dry-run`), `recover` (for `stop --recover`) and `doctor` (`facilities`, `of_instance`). The rest of the
+//! program knows it as [`current`].
 
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
@@ -78,7 +82,7 @@ pub(crate) trait Host {
 
     /// The key of stable addresses: the same at each start of this machine, known to nobody else.
     fn secret(&self) -> [u8; 16];
-    /// A number that nobody can guess.
+    /// A number that nobody can guess, the same until the end of the process.
     fn seed(&self) -> u64;
 
     /// The name of an interface.

@@ -9,7 +9,7 @@ use crate::control::CallerId;
 use crate::control::protocol::{Answer, Request};
 use crate::exit::Exit;
 use crate::platform::{Event, Host, Notice};
-use clat_engine::{Action, Input, Instant, State, Step, StepError, StepId, TranslatorParams};
+use clat_engine::{Action, Config, Input, Instant, State, Step, StepError, StepId, TranslatorParams};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
@@ -26,6 +26,8 @@ pub(crate) struct Driver<H> {
     pub(super) started: Instant,
     settings: Settings,
     args: RunArgs,
+    /// What the engine goes by.
+    config: Config,
     /// What the engine said and is not done yet.
     todo: VecDeque<Action>,
     /// The parameters in force.
@@ -54,6 +56,7 @@ impl<H: Host> Driver<H> {
     pub(crate) fn new(host: H, brain: Brain, settings: Settings, args: RunArgs) -> Self {
         Self {
             started: host.now(),
+            config: engine_config(&settings, &host),
             host,
             brain,
             history: History::default(),
@@ -246,6 +249,10 @@ impl<H: Host> Driver<H> {
 
     fn reconfigure(&mut self) {
         let config = engine_config(&self.settings, &self.host);
+        if config == self.config && matches!(self.brain, Brain::Engine(_)) {
+            return;
+        }
+        self.config = config;
         let params = fixed_params(&self.settings, &self.host);
         self.brain.reconfigure(self.host.now(), &config, params, &mut self.todo);
     }

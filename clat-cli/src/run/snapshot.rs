@@ -36,7 +36,7 @@ fn engine_part(status: &mut Status, engine: &Engine, host: &impl Host, now: Inst
         name: host.interface_name(uplink.ifindex).unwrap_or_default(),
         index: uplink.ifindex,
     });
-    status.pref64 = seen.pref64.map(|p| prefix(&p, now, "in use"));
+    status.pref64 = seen.pref64.map(|p| prefix(&p, now, "used"));
     status.clat = match (seen.clat_v4, seen.clat_v6) {
         (Some(v4), Some(v6)) => {
             Some(Clat { ipv6: v6.to_string(), ipv4: v4.to_string(), mtu: seen.v4_mtu, ipv6_mtu: seen.v6_mtu })

@@ -55,6 +55,7 @@ pub(crate) struct Linux {
     active: Option<TranslatorParams>,
     /// What earlier devices of this instance counted.
     past: Counters,
+    seed: u64,
 }
 
 /// Gets hold of everything that is needed before the first packet.
@@ -118,6 +119,7 @@ impl Linux {
             senses: None,
             active: None,
             past: Counters::default(),
+            seed: u64::from_ne_bytes(secret::random()),
         }
     }
 
@@ -229,6 +231,9 @@ impl Host for Linux {
         }
         if let Some(senses) = &mut self.senses {
             senses.read(&mut |input| sink(now, Event::Input(input)))?;
+            if let Some(data) = &self.data {
+                sink(now, Event::Input(data.traffic()));
+            }
         }
         if let Some(text) = self.data_path_end() {
             sink(now, Event::Fatal(text));
@@ -300,7 +305,7 @@ impl Host for Linux {
     }
 
     fn seed(&self) -> u64 {
-        u64::from_ne_bytes(secret::random())
+        self.seed
     }
 
     fn interface_name(&self, index: IfIndex) -> Option<String> {
