@@ -43,6 +43,8 @@ pub(crate) struct File {
     pub capture: Option<PathBuf>,
     /// Where the sockets and the journal are.
     pub state_dir: Option<PathBuf>,
+    /// Give up rights, files and system calls that are not needed once it runs.
+    pub sandbox: Option<bool>,
     /// `error`, `warn`, `info`, `debug` or `trace`, or `module=level` pairs with commas.
     pub log: Option<String>,
     /// Where OpenMetrics are served: `unix:PATH`, or an address of the loopback with a port.
@@ -172,6 +174,7 @@ mod tests {
             force = true
             capture = "/var/tmp/a.pcapng"
             state-dir = "/run/other"
+            sandbox = false
             log = "debug"
             metrics = "127.0.0.1:9464"
             [discovery]

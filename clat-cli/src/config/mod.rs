@@ -51,6 +51,8 @@ pub(crate) struct Settings {
     pub capture: Option<PathBuf>,
     /// Where sockets and journal are, when not in the usual place.
     pub state_dir: Option<PathBuf>,
+    /// Give up rights, files and system calls that are not needed once it runs.
+    pub sandbox: bool,
     /// Filter of the log.
     pub log: Option<String>,
     /// Where metrics are served.
@@ -119,6 +121,7 @@ impl Settings {
             configure as "configure",
             capture as "capture",
             state_dir as "state-dir",
+            sandbox as "sandbox",
             log as "log",
             metrics as "metrics",
         );
@@ -163,6 +166,7 @@ impl Settings {
             force: args.force || file.force.unwrap_or(false),
             capture: args.capture.clone().or(file.capture),
             state_dir: args.at.state_dir.clone().or(file.state_dir),
+            sandbox: file.sandbox.unwrap_or(true),
             log: args.log.clone().or(file.log),
             metrics,
             ra: file.discovery.ra.unwrap_or(true),

@@ -2,7 +2,6 @@
 
 use crate::config::Settings;
 use crate::status::model;
-use anyhow::Context;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
 use clat_engine::{Input, StepErrorKind, TranslatorParams};
 use clat_linux::counters::Traffic;
@@ -18,21 +17,27 @@ use std::sync::Arc;
 pub(super) struct DataPath {
     name: String,
     ifindex: u32,
-    queues: u16,
+    queues: usize,
     features: Features,
     translator: Arc<SharedTranslator>,
     pump: Pump,
 }
 
+/// Opens the device.
+pub(super) fn open_device(settings: &Settings) -> Result<Tun, OpenError> {
+    let request = if settings.offload { OffloadRequest::Best } else { OffloadRequest::Off };
+    Tun::open(&settings.tun, usize::from(settings.queues), request)
+}
+
 impl DataPath {
-    /// Opens the device and starts its threads, with nothing to translate with yet.
-    pub(super) fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let request = if settings.offload { OffloadRequest::Best } else { OffloadRequest::Off };
-        let tun = Tun::open(&settings.tun, usize::from(settings.queues), request)?;
+    /// Starts the threads, with nothing to translate with yet.
+    pub(super) fn start(tun: Tun) -> Result<Self, PumpError> {
         let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
         let translator = SharedTranslator::new(None);
-        let pump = Pump::spawn(tun.into_queues(), &translator).context(name.clone())?;
-        Ok(Self { name, ifindex, queues: settings.queues, features, translator, pump })
+        let queues = tun.into_queues();
+        let count = queues.len();
+        let pump = Pump::spawn(queues, &translator)?;
+        Ok(Self { name, ifindex, queues: count, features, translator, pump })
     }
 
     /// Lets packets through.
@@ -78,7 +83,7 @@ impl DataPath {
         model::Device {
             name: self.name.clone(),
             index: self.ifindex,
-            queues: u32::from(self.queues),
+            queues: u32::try_from(self.queues).unwrap_or(u32::MAX),
             offload: if self.features.csum { granted(&offload) } else { Vec::new() },
         }
     }
@@ -119,12 +124,12 @@ impl DataPath {
 }
 
 /// What the engine needs to know of a device that could not be opened.
-pub(super) fn failure_kind(error: &anyhow::Error) -> StepErrorKind {
-    match error.downcast_ref::<OpenError>() {
-        Some(OpenError::Permission { .. }) => StepErrorKind::Denied,
-        Some(OpenError::Busy(_) | OpenError::OtherKind(..)) => StepErrorKind::Conflict,
-        Some(OpenError::NoDriver(_)) => StepErrorKind::Unsupported,
-        Some(_) | None => StepErrorKind::Transient,
+pub(super) const fn failure_kind(error: &OpenError) -> StepErrorKind {
+    match error {
+        OpenError::Permission { .. } => StepErrorKind::Denied,
+        OpenError::Busy(_) | OpenError::OtherKind(..) => StepErrorKind::Conflict,
+        OpenError::NoDriver(_) => StepErrorKind::Unsupported,
+        _ => StepErrorKind::Transient,
     }
 }
 

@@ -9,7 +9,7 @@ mod senses;
 mod signals;
 
 use super::{Event, Host, Notice};
-use crate::config::Settings;
+use crate::config::{Metrics, Settings};
 use crate::control::CallerId;
 use crate::control::paths::StateDir;
 use crate::control::protocol::Answer;
@@ -21,12 +21,14 @@ use clat_engine::{
     DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, Step, StepError, StepErrorKind, StepId, TranslatorParams,
 };
 use clat_linux::plan::{Plan, PlanError};
+use clat_linux::privileges::{Needs, give_up};
 use data::DataPath;
 use notify::Notifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use senses::Senses;
 use signals::{Signal, Signals};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
@@ -62,21 +64,43 @@ pub(crate) struct Linux {
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let signals = Signals::catch().context("signals")?;
     let dir = StateDir::here(settings.state_dir.as_deref());
-    let (data, plan) = match settings.configure {
-        false => (Some(DataPath::open(settings)?), None),
+    let (tun, plan) = match settings.configure {
+        false => (Some(data::open_device(settings)?), None),
         true => (None, Some(open_plan(&dir)?)),
     };
-    let mut host = Linux::new(settings, data, plan, signals);
+    let mut host = Linux::new(settings, plan, signals);
     if settings.configure {
         host.listen()?;
     }
     host.open_doors(&dir);
+    if settings.sandbox {
+        host.notes.extend(give_up(&needs(settings, &dir)));
+    }
+    // Threads have the rights of the one that starts them.
+    host.data = tun.map(DataPath::start).transpose()?;
     Ok(host)
+}
+
+/// The files that are used after the start.
+fn needs(settings: &Settings, dir: &StateDir) -> Needs {
+    let parent = |path: &Path| path.parent().map(Path::to_owned);
+    let metrics = match &settings.metrics {
+        Some(Metrics::Unix(path)) => parent(path),
+        Some(Metrics::Loopback(_)) | None => None,
+    };
+    let capture = settings.capture.as_deref().and_then(parent);
+    let write = [Some(dir.path().to_owned()), metrics, capture];
+    let config = settings.file.as_deref().and_then(parent);
+    let absolute = |path: PathBuf| if path.as_os_str().is_empty() { ".".into() } else { path };
+    Needs {
+        write: write.into_iter().flatten().map(absolute).collect(),
+        read: config.into_iter().map(absolute).collect(),
+    }
 }
 
 /// Gets hold of what is needed to look and to listen.
 pub(crate) fn look(settings: &Settings) -> anyhow::Result<Linux> {
-    let mut host = Linux::new(settings, None, None, Signals::catch().context("signals")?);
+    let mut host = Linux::new(settings, None, Signals::catch().context("signals")?);
     host.listen()?;
     Ok(host)
 }
@@ -107,9 +131,9 @@ fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
 }
 
 impl Linux {
-    fn new(settings: &Settings, data: Option<DataPath>, plan: Option<Plan>, signals: Signals) -> Self {
+    fn new(settings: &Settings, plan: Option<Plan>, signals: Signals) -> Self {
         Self {
-            data,
+            data: None,
             server: Server::default(),
             signals,
             notifier: Notifier::from_environment(),
@@ -125,7 +149,7 @@ impl Linux {
 
     fn listen(&mut self) -> anyhow::Result<()> {
         let identifier = u16::from_ne_bytes(secret::random());
-        self.senses = Some(Senses::open(identifier, &mut self.notes)?);
+        self.senses = Some(Senses::open(identifier, self.settings.resolvers.clone(), &mut self.notes)?);
         Ok(())
     }
 
@@ -145,7 +169,10 @@ impl Linux {
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
         let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
-        match DataPath::open(&self.settings) {
+        let opened = data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()));
+        let started = opened
+            .and_then(|tun| DataPath::start(tun).map_err(|e| (StepErrorKind::Transient, e.to_string())));
+        match started {
             Ok(data) => {
                 plan.set_device(Some(data.ifindex()));
                 if let Some(senses) = &mut self.senses {
@@ -154,10 +181,10 @@ impl Linux {
                 self.data = Some(data);
                 Ok(())
             }
-            Err(error) => {
-                error!("{error:#}");
+            Err((kind, text)) => {
+                error!("{text}");
                 let _ = plan.undo(id);
-                Err(StepError { kind: data::failure_kind(&error), code: 0 })
+                Err(StepError { kind, code: 0 })
             }
         }
     }

@@ -1,16 +1,21 @@
-//! What is heard of the network: the kernel's tables, ICMPv6, DNS answers, answers to probes.
+//! What is heard of the network: the kernel's tables, ICMPv6, DNS answers, answers to probes, and what
+//! follows from them: the resolvers of each link, other programs' CLATs.
 
 use super::interfaces;
-use clat_engine::{DnsQuery, Icmpv6Out, Input, Probe};
+use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe};
 use clat_linux::dns::Dns;
 use clat_linux::icmp6::Icmp6;
+use clat_linux::netlink::Netlink;
+use clat_linux::others_clat;
 use clat_linux::probe::Prober;
+use clat_linux::resolvers::Resolvers;
 use clat_linux::watch::Watch;
 use rustix::time::{ClockId, clock_gettime};
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
-use tracing::debug;
+use tracing::{debug, info};
 
 /// The machine slept when the two clocks have drifted apart by this much.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -28,11 +33,53 @@ pub(super) struct Senses {
     asleep: Duration,
     /// Everything is to be told anew.
     anew: bool,
+    links: Links,
+    resolvers: Resolvers,
+    /// Resolvers that the operator names; none to find them.
+    named: Vec<IpAddr>,
+    tables: Netlink,
+    device: Option<IfIndex>,
+    /// The CLATs of others that the engine knows of.
+    others: BTreeMap<IfIndex, OtherClat>,
+}
+
+/// The links that can be uplinks, and what happened to them since somebody looked.
+#[derive(Debug, Default)]
+struct Links {
+    known: BTreeSet<IfIndex>,
+    /// A link came or changed: its resolvers may be others.
+    changed: bool,
+    /// An address, a link or an IPv4 route came or went: another CLAT may have.
+    suspicious: bool,
+}
+
+impl Links {
+    fn note(&mut self, input: &Input<'_>) {
+        match input {
+            Input::Link(Link { ifindex, kind, .. }) => {
+                match kind {
+                    LinkKind::Never => self.known.remove(ifindex),
+                    LinkKind::Broadcast | LinkKind::PointToPoint | LinkKind::Tunnel => {
+                        self.known.insert(*ifindex)
+                    }
+                };
+                (self.changed, self.suspicious) = (true, true);
+            }
+            Input::LinkGone(ifindex) => self.suspicious |= self.known.remove(ifindex),
+            Input::Address4 { .. }
+            | Input::Address4Gone { .. }
+            | Input::Default4(_)
+            | Input::Default4Gone(_) => {
+                self.suspicious = true;
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Senses {
     /// Opens them in the network namespace of the calling thread. What is missing is noted with its cost.
-    pub(super) fn open(identifier: u16, notes: &mut Vec<String>) -> anyhow::Result<Self> {
+    pub(super) fn open(identifier: u16, named: Vec<IpAddr>, notes: &mut Vec<String>) -> anyhow::Result<Self> {
         let icmp6 = Icmp6::open()
             .inspect_err(|e| {
                 notes.push(format!(
@@ -41,13 +88,26 @@ impl Senses {
                 ));
             })
             .ok();
-        let watch = Watch::open()?;
-        let asleep = asleep();
-        Ok(Self { watch, icmp6, dns: Dns::new(), prober: None, identifier, asleep, anew: true })
+        Ok(Self {
+            watch: Watch::open()?,
+            icmp6,
+            dns: Dns::new(),
+            prober: None,
+            identifier,
+            asleep: asleep(),
+            anew: true,
+            links: Links::default(),
+            resolvers: Resolvers::watch(),
+            named,
+            tables: Netlink::open()?,
+            device: None,
+            others: BTreeMap::new(),
+        })
     }
 
     /// Our own device, which is never an uplink.
     pub(super) fn set_device(&mut self, ifindex: Option<u32>) {
+        self.device = ifindex;
         self.watch.set_device(ifindex);
         self.prober = None;
     }
@@ -56,7 +116,8 @@ impl Senses {
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let prober = self.prober.as_ref().map(|(.., prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
-        std::iter::once(self.watch.as_fd()).chain(icmp6).chain(prober).chain(self.dns.descriptors())
+        let others = icmp6.into_iter().chain(prober).chain(self.resolvers.descriptor());
+        std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors())
     }
 
     /// Whether there is something to tell without waiting.
@@ -73,10 +134,7 @@ impl Senses {
             sink(Input::Resume);
         }
         self.asleep = asleep;
-        if std::mem::take(&mut self.anew) {
-            self.watch.list(sink)?;
-        }
-        self.watch.read(sink)?;
+        self.tables(sink)?;
         if let Some(icmp6) = &mut self.icmp6 {
             icmp6.read(sink)?;
         }
@@ -85,6 +143,70 @@ impl Senses {
             prober.read(sink)?;
         }
         Ok(())
+    }
+
+    /// Tells what the kernel's tables say, and what follows. The engine acts when it hears that the facts
+    /// are complete: resolvers and other CLATs come before that.
+    fn tables(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> anyhow::Result<()> {
+        let (links, mut synced) = (&mut self.links, false);
+        let mut noting = |input: Input<'_>| {
+            links.note(&input);
+            match input {
+                Input::Synced => synced = true,
+                other => sink(other),
+            }
+        };
+        if std::mem::take(&mut self.anew) {
+            self.watch.list(&mut noting)?;
+        }
+        self.watch.read(&mut noting)?;
+        if self.resolvers.changed() | std::mem::take(&mut self.links.changed) {
+            self.tell_resolvers(sink);
+        }
+        if std::mem::take(&mut self.links.suspicious) {
+            self.tell_others(sink);
+        }
+        if synced {
+            sink(Input::Synced);
+        }
+        Ok(())
+    }
+
+    fn tell_resolvers(&self, sink: &mut dyn FnMut(Input<'_>)) {
+        for &ifindex in &self.links.known {
+            let Some(name) = interfaces::name(ifindex) else { continue };
+            let found = match self.named.is_empty() {
+                true => self.resolvers.of_link(ifindex, &name),
+                false => self.named.clone(),
+            };
+            sink(Input::Resolvers { ifindex, servers: &found });
+        }
+    }
+
+    /// Tells whose CLATs came and went. One on a tunnel of its own concerns every uplink.
+    fn tell_others(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        let found = match others_clat::find(&mut self.tables, self.device) {
+            Ok(found) => found,
+            Err(e) => return debug!("looking for other CLATs: {e}"),
+        };
+        let mut now = BTreeMap::new();
+        for one in &found {
+            let links =
+                if one.tunnel { self.links.known.iter().copied().collect() } else { vec![one.ifindex] };
+            now.extend(links.into_iter().map(|ifindex| (ifindex, one.other)));
+        }
+        if now != self.others {
+            for one in &found {
+                info!("another CLAT: {}", one.evidence);
+            }
+        }
+        for ifindex in self.others.keys().filter(|i| !now.contains_key(i)) {
+            sink(Input::OtherClat { ifindex: *ifindex, other: None });
+        }
+        for (&ifindex, &other) in now.iter().filter(|(i, o)| self.others.get(i) != Some(o)) {
+            sink(Input::OtherClat { ifindex, other: Some(other) });
+        }
+        self.others = now;
     }
 
     /// Sends an ICMPv6 message.
