@@ -49,6 +49,28 @@ impl Tayga {
     }
 }
 
+/// A tayga that somebody uses as a CLAT on the host: another program's translation, on `tayga-clat`.
+///
+/// # Errors
+/// When it does not start.
+pub fn start_as_clat(host: &Ns, dir: &Path) -> Result<Daemon> {
+    const DEV: &str = "tayga-clat";
+    let conf = dir.join("tayga-clat.conf");
+    let text = format!(
+        "tun-device {DEV}\nipv4-addr 192.0.0.2\nipv6-addr 2001:db8:a::463\nprefix 64:ff9b::/96\n\
+         map 192.0.0.1 2001:db8:a::464\n"
+    );
+    std::fs::write(&conf, text)?;
+    let mut command = Command::new("tayga");
+    command.arg("--nodetach").arg("--config").arg(&conf);
+    let daemon = Daemon::spawn(host, command, &conf.with_extension("log"))?;
+    wait_for(Duration::from_secs(5), || host.ip(&format!("link set {DEV} up")).ok())
+        .with_context(|| daemon.log())?;
+    host.ip(&format!("addr add 192.0.0.1/32 dev {DEV}"))?;
+    host.ip(&format!("route add default dev {DEV}"))?;
+    Ok(daemon)
+}
+
 /// The pool of one instance: a quarter of [`POOL`].
 fn pool(number: usize) -> String {
     format!("192.31.196.{}/27", 128 + 32 * number)

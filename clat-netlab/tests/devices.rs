@@ -109,3 +109,22 @@ fn a_killed_program_takes_its_device_with_it() -> Result<()> {
     ensure!(lab.host.ip(&format!("link show {TUN}")).is_err(), "the device is still there");
     Ok(())
 }
+
+#[test]
+fn a_device_that_was_made_before_and_stays() -> Result<()> {
+    if !need::met("devices: persistent", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().build()?;
+    lab.host.ip(&format!("tuntap add dev {TUN} mode tun"))?;
+    for _ in 0..2 {
+        let clat = by_hand::start(&lab, WELL_KNOWN, &[])?;
+        everything(&lab)?;
+        clat.stop(Signal::TERM)?;
+        ensure!(lab.host.ip(&format!("link show {TUN}")).is_ok(), "somebody else's device is gone");
+        lab.host.ip(&format!("addr flush dev {TUN}"))?;
+        lab.host.ip(&format!("link set {TUN} down"))?;
+        lab.host.ip(&format!("neigh del proxy {} dev up0", by_hand::CLAT_V6))?;
+    }
+    Ok(())
+}

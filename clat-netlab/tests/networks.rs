@@ -8,6 +8,7 @@ use clat_netlab::judge::Judge;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::servers::{Servers, pattern};
 use clat_netlab::snapshot::Snapshot;
+use clat_netlab::tayga::start_as_clat;
 use clat_netlab::{Lab, need};
 use rustix::process::Signal;
 use std::net::IpAddr;
@@ -137,6 +138,25 @@ fn an_administrator_takes_something_away_and_it_ends_cleanly() -> Result<()> {
     let v6 = s["clat"]["ipv6"].as_str().context("clat.ipv6")?;
     lab.host.ip(&format!("neigh del proxy {v6} dev up0"))?;
     lab.host.ip("route del default dev clat")?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
+fn another_program_is_the_clat_already() -> Result<()> {
+    if !need::met("networks: another CLAT", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let before = Snapshot::take(&lab.host)?;
+    let other = start_as_clat(&lab.host, lab.dir())?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let aside = |s: &serde_json::Value| s["reason"] == "other-clat";
+    let s = clat.wait_status("standing aside", Duration::from_secs(5), aside)?;
+    ensure!(s["state"] != "active", "{s}");
+    drop(other);
+    clat.wait_state("active").context("the other one has gone")?;
+    works(&lab)?;
     clat.stop(Signal::TERM)?;
     before.same_as(&Snapshot::take(&lab.host)?)
 }
