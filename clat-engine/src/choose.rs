@@ -83,9 +83,10 @@ impl Chooser<'_> {
     }
 
     fn on_link_source(&self, pref64: Pref64) -> Option<Source> {
+        // A tentative address tells its prefix as well as any: the claim need not wait for the host's own.
         let usable = |a: &Address6| {
             a.ifindex == self.uplink
-                && matches!(a.state, AddressState::Preferred | AddressState::Deprecated)
+                && a.state != AddressState::Duplicate
                 && Some(a.addr) != self.clat_v6
                 && is_global(a.addr)
         };
@@ -99,7 +100,7 @@ impl Chooser<'_> {
         let prefix = high_half(best.addr);
         // A deprecated prefix carries what runs already, and nothing new (RFC 4862 section 5.5.4).
         let in_use = self.in_use.is_some_and(|u| u.prefix == prefix);
-        let fit = best.state == AddressState::Preferred || in_use;
+        let fit = best.state != AddressState::Deprecated || in_use;
         fit.then_some(Source { prefix, len: 64, on_link: true, doubtful: self.is_single(&best) })
     }
 
@@ -202,7 +203,7 @@ mod tests {
         Some((prefix, source?.prefix.to_string()))
     }
 
-    use AddressState::{Deprecated, Preferred, Tentative};
+    use AddressState::{Deprecated, Duplicate, Preferred, Tentative};
     use std::string::ToString;
 
     fn pair(a: &str, b: &str) -> Option<(std::string::String, std::string::String)> {
@@ -246,14 +247,23 @@ mod tests {
 
     #[test]
     fn rfc6724_section_5_rule_3_deprecated_only_where_in_use() {
-        let addresses =
-            [("2001:db8:1:1::5", Deprecated), ("2001:db8:1:2::5", Preferred), ("2001:db8:1:3::5", Tentative)];
+        let addresses = [("2001:db8:1:1::5", Deprecated), ("2001:db8:1:2::5", Preferred)];
         let entries = [ra("64:ff9b::/96", "fe80::1")];
         assert_eq!(chosen(&addresses, &entries), pair("64:ff9b::/96", "2001:db8:1:2::"));
         let old = [address("2001:db8:1:1::5", 64, Deprecated)];
         assert_eq!(choose(&old, &entries, None).unwrap().1, None);
         let in_use = InUse { pref64: Pref64::WELL_KNOWN, prefix: "2001:db8:1:1::".parse().unwrap() };
         assert!(choose(&old, &entries, Some(in_use)).unwrap().1.is_some());
+    }
+
+    #[test]
+    fn a_tentative_address_tells_its_prefix_and_a_duplicate_does_not() {
+        let entries = [ra("64:ff9b::/96", "fe80::1")];
+        assert_eq!(
+            chosen(&[("2001:db8:1:2::5", Tentative)], &entries),
+            pair("64:ff9b::/96", "2001:db8:1:2::")
+        );
+        assert_eq!(chosen(&[("2001:db8:1:2::5", Duplicate)], &entries), None);
     }
 
     #[test]
