@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     /// The command line is wrong, or a file that it names cannot be read.
     Usage,
     /// `doctor` found something: the code of `doctor::Finding`, 0 for nothing.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    #[cfg_attr(not(any(target_os = "linux", windows)), allow(dead_code))]
     Finding(u8),
 }
 

@@ -23,6 +23,8 @@ pub(crate) fn start(filter: Option<&str>) -> anyhow::Result<()> {
         .with_target(false);
     let layer = if journal { layer.without_time().boxed() } else { layer.boxed() };
     // A second start (a test, a reload) keeps the first.
+    #[cfg(windows)]
+    let layer = layer.and_then(crate::platform::windows::eventlog::EventLogLayer::for_service());
     let _ = tracing_subscriber::registry().with(layer).with(targets).try_init();
     Ok(())
 }

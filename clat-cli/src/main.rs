@@ -9,31 +9,31 @@
 #![deny(unsafe_code)]
 
 mod cli;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod config;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod control;
 mod demo;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod discover;
 mod dissect;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod doctor;
 mod exit;
 mod explain;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod logging;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod metrics;
 mod pcap;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod platform;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod run;
 mod setup;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod status;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod stop;
 mod translate;
 
@@ -53,16 +53,18 @@ fn execute(command: Command) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Translate(args) => translate::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         Command::Run(args) => run::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         Command::Status(args) => status::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         Command::Discover(args) => discover::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         Command::Doctor(args) => doctor::run(&args),
-        #[cfg(target_os = "linux")]
+        #[cfg(any(target_os = "linux", windows))]
         Command::Stop(args) => stop::run(&args),
+        #[cfg(windows)]
+        Command::Service(command) => platform::windows::service::command(&command),
         Command::Completions(args) => cli::shell::completions(args.shell),
         Command::Man => cli::shell::man(),
     }

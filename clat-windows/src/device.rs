@@ -36,6 +36,9 @@ pub enum DeviceError {
     /// No event object.
     #[error("cannot make an event object: {0}")]
     Event(std::io::Error),
+    /// No thread.
+    #[error("cannot start the data thread: {0}")]
+    Thread(std::io::Error),
 }
 
 /// wintun.dll, checked and loaded.
@@ -151,6 +154,10 @@ impl Stop {
     /// Asks for the end.
     pub fn ask(&self) {
         self.0.set();
+    }
+
+    pub(crate) fn event(&self) -> &Event {
+        &self.0
     }
 
     /// Waits for the request, at most this long; true when it was made.

@@ -51,16 +51,19 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         .collect())
 }
 
-/// Tells all facts, from [`Input::Resync`] to [`Input::Synced`]. `own` is our device, which is no uplink.
+/// Tells all facts, from [`Input::Resync`] to [`Input::Synced`]. `own` is our device, which is no uplink; `resolvers`
+/// take the place of each interface's own where there are any.
 ///
 /// # Errors
 /// What the system said; nothing was told then.
-pub fn tell(own: Option<Luid>, sink: &mut dyn FnMut(Input<'_>)) -> io::Result<()> {
+pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<'_>)) -> io::Result<()> {
     let all = adapters::adapters()?;
     let (v4, v6) = (iphlp::routes(false)?, iphlp::routes(true)?);
     sink(Input::Resync);
     for adapter in &all {
         link(adapter, own, sink);
+        let servers = if resolvers.is_empty() { &adapter.resolvers } else { resolvers };
+        sink(Input::Resolvers { ifindex: adapter.index, servers });
     }
     let own = own.map_or(0, |luid| luid.0);
     let of = |luid: u64| all.iter().find(|a| a.luid == luid);
@@ -102,7 +105,6 @@ fn link(a: &adapters::Adapter, own: Option<Luid>, sink: &mut dyn FnMut(Input<'_>
             (_, None) => {}
         }
     }
-    sink(Input::Resolvers { ifindex, servers: &a.resolvers });
 }
 
 const fn kind(if_type: u32) -> LinkKind {

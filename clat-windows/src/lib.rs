@@ -15,15 +15,24 @@ pub mod dll;
 pub mod guid;
 pub mod journal;
 pub mod live;
+pub mod native_clat;
+pub mod resolver;
 pub mod ring;
+pub mod sddl;
 pub mod win32;
 
 #[cfg(windows)]
+pub mod data;
+#[cfg(windows)]
 pub mod device;
+#[cfg(windows)]
+pub mod eventlog;
 #[cfg(windows)]
 pub mod facts;
 #[cfg(windows)]
 pub mod firewall;
+#[cfg(windows)]
+pub mod folder;
 #[cfg(windows)]
 pub mod icmp6;
 #[cfg(windows)]
@@ -31,8 +40,25 @@ pub mod iphlp;
 #[cfg(windows)]
 pub mod netcfg;
 #[cfg(windows)]
+pub mod pipe;
+#[cfg(windows)]
+pub mod plan;
+#[cfg(windows)]
+pub mod secret;
+#[cfg(windows)]
+pub mod service;
+#[cfg(windows)]
+pub mod system;
+#[cfg(windows)]
 pub mod watch;
 
 #[cfg(windows)]
 #[allow(unsafe_code)]
 mod sys;
+
+/// Whether this is Wine: its own users run everything, and parts of the network API are missing.
+#[cfg(windows)]
+#[must_use]
+pub fn wine() -> bool {
+    sys::system::has_function("ntdll.dll", c"wine_get_version")
+}

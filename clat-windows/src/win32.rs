@@ -23,6 +23,9 @@ pub const OBJECT_ALREADY_EXISTS: u32 = 5010;
 /// ERROR_SERVICE_DOES_NOT_EXIST
 pub const SERVICE_DOES_NOT_EXIST: u32 = 1060;
 
+/// ERROR_SERVICE_EXISTS
+pub const SERVICE_EXISTS: u32 = 1073;
+
 /// What to do about the failure of a call that changes the host's network configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {

@@ -122,7 +122,8 @@ pub(crate) struct StopArgs {
 }
 
 /// `service` (Windows)
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[cfg(windows)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Register the service, to start with the system.
     Install,
@@ -130,8 +131,15 @@ pub(crate) enum ServiceCommand {
     Uninstall,
     /// Start the service.
     Start,
-    /// Stop the service.
+    /// Stop the service: every change to this machine is undone.
     Stop,
+    /// What the service manager calls.
+    #[command(hide = true)]
+    Run {
+        /// Arguments as of `run`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 pub(crate) fn parse_source(text: &str) -> Result<Source, String> {

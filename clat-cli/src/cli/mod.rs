@@ -5,10 +5,13 @@ mod host;
 mod offline;
 pub(crate) mod shell;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, Source, StatusArgs, StopArgs, parse_source};
 #[allow(unused_imports)]
 pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
+
+#[cfg(windows)]
+pub(crate) use host::ServiceCommand;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -35,13 +38,13 @@ pub(crate) enum Command {
     /// Explain one packet: before and after, field by field, with the rule behind each change.
     Explain(ExplainArgs),
     /// Be the CLAT of this host until stopped.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Run(RunArgs),
     /// Tell how the running instance is doing.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Status(StatusArgs),
     /// Show the NAT64 prefixes that the network offers, and which one is used and why.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Discover(DiscoverArgs),
     /// Look for what keeps translation from working, and say what to do.
     ///
@@ -49,11 +52,15 @@ pub(crate) enum Command {
     /// 12 no rights, 13 changes left by a crash, 20 not running, 21 no uplink, 22 no prefix, 23 no
     /// address, 24 not active, 25 no neighbour answer, 26 NAT64 silent, 27 MTU black hole,
     /// 28 forwarding off, 29 no IPv4 route.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Doctor(DoctorArgs),
     /// Stop the running instance and undo its changes to this host.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     Stop(StopArgs),
+    /// Install, remove, start or stop the Windows service.
+    #[cfg(windows)]
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Print the manual page (roff): `clat-cli man | man -l -`.

@@ -4,12 +4,12 @@
 //! There are two doors. One is for root only and takes every request; the other is for everybody and
 //! takes those that change nothing.
 
-#[cfg(unix)]
+#[cfg_attr(windows, path = "windows/client.rs")]
 pub(crate) mod client;
-#[cfg(unix)]
+#[cfg_attr(windows, path = "windows/paths.rs")]
 pub(crate) mod paths;
 pub(crate) mod protocol;
-#[cfg(unix)]
+#[cfg_attr(windows, path = "windows/server.rs")]
 pub(crate) mod server;
 
 /// Somebody who asked, as long as they wait.

@@ -8,6 +8,10 @@
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux as current;
+#[cfg(windows)]
+pub(crate) mod windows;
+#[cfg(windows)]
+pub(crate) use windows as current;
 
 use crate::control::CallerId;
 use crate::control::protocol::{Answer, Request};

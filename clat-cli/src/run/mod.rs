@@ -85,5 +85,6 @@ fn engine_config(settings: &Settings, host: &impl Host) -> Config {
     config.force = settings.force;
     config.ask_dns = settings.dns;
     config.self_test = settings.self_test;
+    config.return_path = current::RETURN_PATH;
     config
 }

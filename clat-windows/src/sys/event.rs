@@ -5,7 +5,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::time::Duration;
 use windows_sys::Win32::Foundation::{GetLastError, HANDLE, WAIT_FAILED, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, INFINITE, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
+    CreateEventW, INFINITE, ResetEvent, SetEvent, WaitForMultipleObjects, WaitForSingleObject,
 };
 
 /// A manual-reset event: once set it ends every wait.
@@ -40,6 +40,11 @@ impl Event {
     pub(crate) fn set(&self) {
         // SAFETY: the handle is open as long as `self`. It can only fail for a handle that is none.
         unsafe { SetEvent(self.raw()) };
+    }
+
+    pub(crate) fn reset(&self) {
+        // SAFETY: the handle is open as long as `self`. It can only fail for a handle that is none.
+        unsafe { ResetEvent(self.raw()) };
     }
 
     pub(crate) fn wait(&self, timeout: Duration) -> bool {

@@ -2,10 +2,15 @@
 
 pub(crate) mod adapters;
 pub(crate) mod event;
+pub(crate) mod eventlog;
 pub(crate) mod firewall;
 pub(crate) mod icmp6;
 pub(crate) mod iphlp;
 pub(crate) mod notify;
+pub(crate) mod pipe;
+pub(crate) mod security;
+pub(crate) mod service;
+pub(crate) mod system;
 pub(crate) mod wintun;
 
 /// A Win32 error code.

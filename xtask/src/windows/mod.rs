@@ -4,6 +4,7 @@
 //! `rust-web-src` once into a private sysroot; every build after that is an ordinary `cargo build --target`.
 
 mod build;
+mod standins;
 mod sysroot;
 mod toolchain;
 mod wine;
@@ -29,6 +30,8 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+    /// Build the DLLs that stand in for what Wine lacks; prints their folder last
+    Standins,
     /// Run a Windows program under Wine (cargo's runner for the target)
     Exec {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
@@ -47,6 +50,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Build => println!("{}", build::release()?.display()),
         Command::Clippy => build::clippy()?,
         Command::Test { args } => build::test(&args)?,
+        Command::Standins => println!("{}", standins::ensure()?.display()),
         Command::Exec { args } => return wine::exec(&args),
     }
     Ok(ExitCode::SUCCESS)

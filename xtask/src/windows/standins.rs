@@ -10,14 +10,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where Wine keeps its own native DLLs.
-const WINE_DLLS: &str = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows";
-
 /// The folder with the built stand-ins: `*.dll` for beside the program, `so/` for `WINEDLLPATH`.
 pub(crate) fn ensure() -> Result<PathBuf> {
     toolchain::require(&[toolchain::BUILD, toolchain::TEST])?;
     let out = windows_dir().join("standins");
-    fs::create_dir_all(out.join("so/x86_64-unix")).with_context(|| format!("cannot make {}", out.display()))?;
+    fs::create_dir_all(out.join("so/x86_64-unix"))
+        .with_context(|| format!("cannot make {}", out.display()))?;
     winelib(&out, "wintun", &["wintun.c", "ring.c", "contract.c"], &["tun.c"])?;
     Ok(out)
 }
@@ -33,7 +31,10 @@ fn winelib(out: &Path, name: &str, windows: &[&str], linux: &[&str]) -> Result<(
         .args(windows.iter().map(|f| source.join(f)));
     for file in linux {
         let object = objects.join(file).with_extension("o");
-        run(Command::new("cc").args(["-O2", "-Wall", "-Werror", "-fPIC", "-c", "-o"]).arg(&object).arg(source.join(file)))?;
+        run(Command::new("cc")
+            .args(["-O2", "-Wall", "-Werror", "-fPIC", "-c", "-o"])
+            .arg(&object)
+            .arg(source.join(file)))?;
         link.arg(object);
     }
     let spec = source.join(format!("{name}.spec"));

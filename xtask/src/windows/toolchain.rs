@@ -16,6 +16,8 @@ pub(crate) const CLIPPY: &str = "/usr/bin/cargo-clippy";
 pub(crate) const WINE: &str = "/usr/lib/wine/wine64";
 /// Compiles stand-in DLLs that call Linux.
 pub(crate) const WINEGCC: &str = "/usr/bin/winegcc-stable";
+/// Makes the placeholder beside a Winelib DLL.
+pub(crate) const WINEBUILD: &str = "/usr/lib/wine/winebuild";
 /// Links for the target and compiles the native stand-ins.
 pub(crate) const MINGW: &str = "/usr/bin/x86_64-w64-mingw32-gcc";
 

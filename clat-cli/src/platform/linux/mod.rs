@@ -18,7 +18,8 @@ use crate::status::model::{Counters, Device, Dropped};
 use anyhow::Context;
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, Step, StepError, StepErrorKind, StepId, TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, ReturnPath, Step, StepError, StepErrorKind, StepId,
+    TranslatorParams,
 };
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
@@ -40,6 +41,9 @@ fn told(error: &PlanError) -> StepError {
     warn!("{error}");
     error.into()
 }
+
+/// The kernel answers for the CLAT address and forwards to the device.
+pub(crate) const RETURN_PATH: ReturnPath = ReturnPath::Proxy;
 
 /// This machine.
 #[derive(Debug)]

@@ -1,0 +1,48 @@
+//! The data path in the words of the status document.
+
+use crate::status::model;
+use clat_core::{ClatMap, Policy, Translator};
+use clat_engine::TranslatorParams;
+use clat_windows::data::DataPath;
+use clat_windows::live::{HostTranslator, Traffic};
+use std::sync::atomic::Ordering;
+
+/// The translator of these parameters.
+pub(super) fn translator(params: &TranslatorParams, policy: &Policy) -> HostTranslator {
+    let mut policy = *policy;
+    policy.v6_mtu = params.v6_mtu;
+    policy.v4_mtu = params.v4_mtu;
+    Translator::new(ClatMap::host(params.pref64, params.clat_v4, params.clat_v6), policy)
+}
+
+/// The device as it is shown.
+pub(super) fn device(data: &DataPath) -> model::Device {
+    model::Device {
+        name: data.name().to_owned(),
+        index: data.luid().index().unwrap_or_default(),
+        queues: 1,
+        offload: Vec::new(),
+    }
+}
+
+/// The counters as they are shown.
+pub(super) fn counters(data: &DataPath) -> model::Counters {
+    let counted = data.counters();
+    let flow = |t: &Traffic| {
+        let (packets, bytes) = t.get();
+        model::Flow { packets, bytes }
+    };
+    let mut drops: std::collections::BTreeMap<String, u64> =
+        counted.drops().map(|(reason, n)| (reason.as_str().to_owned(), n)).collect();
+    let full = counted.ring_full.load(Ordering::Relaxed);
+    if full > 0 {
+        drops.insert("ring_full".to_owned(), full);
+    }
+    model::Counters {
+        v4_to_v6: flow(&counted.v4_to_v6),
+        v6_to_v4: flow(&counted.v6_to_v4),
+        replies: counted.replies.load(Ordering::Relaxed),
+        drops,
+        inactive: counted.idle.load(Ordering::Relaxed),
+    }
+}

@@ -1,0 +1,106 @@
+//! What `doctor` looks at on Windows. The names are those of the list in `clat_windows::checks`.
+
+use crate::control::paths::StateDir;
+use crate::doctor::finding::{Check, Finding};
+use crate::status::model::Status;
+use clat_windows::device::Library;
+use clat_windows::folder::{self, FolderError};
+use clat_windows::iphlp::{Family, Luid};
+use clat_windows::{facts, native_clat, service, system};
+use std::path::Path;
+
+/// What has to be there before anything can run.
+pub(crate) fn facilities(state_dir: Option<&Path>) -> Vec<Check> {
+    let dir = StateDir::find(state_dir);
+    let mut checks = vec![wintun(), program_folder(), ip_helper(), leftovers(&dir), service_state()];
+    checks.extend(native());
+    checks
+}
+
+/// What the system's settings say about a running instance.
+pub(crate) fn of_instance(s: &Status) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if s.state != "active" || s.reason == "no-configure" {
+        return checks;
+    }
+    if let Some(uplink) = &s.uplink {
+        checks.push(forwarding(&uplink.name));
+    }
+    checks
+}
+
+fn wintun() -> Check {
+    match Library::load() {
+        Ok(library) => {
+            let driver =
+                library.driver_version().map_or("no adapter yet".to_owned(), |v| format!("driver {v}"));
+            Check::well("wintun", format!("wintun.dll is the signed release, {driver}"))
+        }
+        Err(e) => Check::found("wintun", Finding::NoDevice, e.to_string()),
+    }
+}
+
+fn program_folder() -> Check {
+    let program = std::env::current_exe().unwrap_or_default();
+    let folder = program.parent().unwrap_or(Path::new("."));
+    match folder::check_program(folder) {
+        Ok(()) => Check::well("program", format!("{} is safe from users", folder.display())),
+        Err(e @ FolderError::Writable { .. }) => Check::found("program", Finding::Missing, e.to_string()),
+        Err(e) => Check::found("program", Finding::Missing, e.to_string()),
+    }
+}
+
+fn ip_helper() -> Check {
+    let missing = system::missing_ip_helper();
+    match missing.is_empty() {
+        true => Check::well("ip-helper", "addresses, routes and forwarding can be set"),
+        false => Check::found("ip-helper", Finding::NoRights, format!("missing: {}", missing.join(", "))),
+    }
+}
+
+fn leftovers(dir: &StateDir) -> Check {
+    match std::fs::metadata(dir.path().join("journal")) {
+        Ok(meta) if meta.len() > 0 => Check::found(
+            "journal",
+            Finding::LeftBehind,
+            format!("changes are written down in {}", dir.path().display()),
+        ),
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            Check::found("journal", Finding::NoRights, "run doctor as administrator to see it")
+        }
+        // In use, empty or not there.
+        Ok(_) | Err(_) => Check::well("journal", "nothing was left by a crash"),
+    }
+}
+
+fn service_state() -> Check {
+    match service::state() {
+        Some(state) => Check::well("service", state),
+        None => Check::found(
+            "service",
+            Finding::Missing,
+            "not installed: `clat-cli run` works, and ends with its window",
+        ),
+    }
+}
+
+fn native() -> Option<Check> {
+    let interfaces = facts::interfaces().ok()?;
+    let found =
+        native_clat::find(interfaces.iter().map(|i| (i.description.as_str(), i.addresses.as_slice())))?;
+    Some(Check::found("native-clat", Finding::OtherClat, format!("Windows itself translates on {found}")))
+}
+
+fn forwarding(uplink: &str) -> Check {
+    match Luid::from_name(uplink).and_then(|l| l.settings(Family::V6)) {
+        Ok(s) if s.forwarding && s.router_discovery => {
+            Check::well("forwarding", format!("{uplink} forwards IPv6 and heeds Router Advertisements"))
+        }
+        Ok(s) => Check::found(
+            "forwarding",
+            Finding::Forwarding,
+            format!("{uplink}: forwarding {}, router discovery {}", s.forwarding, s.router_discovery),
+        ),
+        Err(e) => Check::found("forwarding", Finding::Forwarding, format!("{uplink}: {e}")),
+    }
+}

@@ -1,0 +1,533 @@
+//! Windows: the Wintun adapter and its thread, IP Helper, sockets, pipes and the service behind [`Host`].
+
+mod data;
+pub(crate) mod doctor;
+mod ears;
+pub(crate) mod eventlog;
+pub(crate) mod service;
+mod wake;
+
+use super::{Event, Host, Notice};
+use crate::config::Settings;
+use crate::control::CallerId;
+use crate::control::paths::StateDir;
+use crate::control::protocol::Answer;
+use crate::control::server::Server;
+use crate::status::model::{Counters, Device, Dropped};
+use anyhow::{Context, bail};
+use clat_core::Policy;
+use clat_engine::{
+    DnsQuery, Icmpv6In, Icmpv6Out, IfIndex, Input, Instant, OtherClat, Probe, ProbeAnswer, ReturnPath, Step,
+    StepError, StepErrorKind, StepId, TranslatorParams,
+};
+use clat_windows::data::DataPath;
+use clat_windows::firewall::NeighbourDiscoveryAllowed;
+use clat_windows::plan::Plan;
+use clat_windows::ring::Ended;
+use clat_windows::watch::Watch;
+use clat_windows::{facts, native_clat, resolver, secret, system};
+use ears::Ears;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+use wake::Wake;
+
+/// Nothing answers for the CLAT address but what we send.
+pub(crate) const RETURN_PATH: ReturnPath = ReturnPath::Announce;
+
+/// Windows tells one change in many calls: facts are read when it has been quiet for this long.
+const QUIET_MS: u64 = 100;
+
+/// Facts are read again after this long in any case: a notification may get lost.
+const AGAIN_MS: u64 = 30_000;
+
+/// Between two tries to make the adapter again after it was removed.
+const REOPEN_MS: u64 = 1_000;
+
+/// How long an answer to a probe may take; the engine's own patience is shorter or the same.
+const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// No step is ever asked for where others configure the host.
+const NO_PLAN: StepError = StepError { kind: StepErrorKind::Unsupported, code: 0 };
+
+/// This machine.
+#[derive(Debug)]
+pub(crate) struct Windows {
+    data: Option<DataPath>,
+    server: Server,
+    settings: Settings,
+    /// The changes to this machine; none where others make them.
+    plan: Option<Plan>,
+    ears: Ears,
+    firewall: Option<NeighbourDiscoveryAllowed>,
+    wakes: Receiver<Wake>,
+    waker: Sender<Wake>,
+    /// Held, so that changes are told.
+    watch: Option<Watch>,
+    notes: Vec<String>,
+    /// When to read the facts; never where nothing is configured.
+    facts_at: Option<Instant>,
+    /// When to try to make the adapter again.
+    reopen_at: Option<Instant>,
+    active: Option<TranslatorParams>,
+    /// The interface on which Windows itself translates.
+    other_clat: Option<IfIndex>,
+    /// What earlier adapters of this instance counted.
+    past: Counters,
+    secret: [u8; 16],
+}
+
+/// Gets hold of everything that is needed before the first packet.
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
+    let dir = StateDir::here(settings.state_dir.as_deref());
+    let mut host = Windows::new(settings);
+    if settings.configure {
+        host.plan = Some(open_plan(&dir)?);
+        host.secret = secret::load(dir.path()).unwrap_or_else(|e| {
+            warn!("the key of the CLAT address cannot be kept ({e}): the address changes at the next start");
+            host.secret
+        });
+        host.watch();
+    } else {
+        host.data = Some(host.open_data()?);
+    }
+    host.open_doors(&dir);
+    Ok(host)
+}
+
+/// Gets hold of what is needed to look and to listen.
+pub(crate) fn look(settings: &Settings) -> anyhow::Result<Windows> {
+    let mut host = Windows::new(settings);
+    host.watch();
+    Ok(host)
+}
+
+/// Puts back what a dead instance has left, and says what became of it.
+pub(crate) fn recover(dir: &StateDir) -> anyhow::Result<Vec<String>> {
+    let (_, recovery) = Plan::open(dir.path())?;
+    if !recovery.failed.is_empty() {
+        let failed = recovery.failed.iter().map(|(step, why)| format!("could not undo: {step}: {why}"));
+        bail!("{}", failed.collect::<Vec<_>>().join("\n"));
+    }
+    Ok(recovery.undone.iter().map(|step| format!("undone: {step}")).collect())
+}
+
+fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
+    let missing = system::missing_ip_helper();
+    if !missing.is_empty() {
+        bail!(
+            "this system lacks {} of IP Helper (Wine?): run with --no-configure, and set addresses and routes yourself",
+            missing.join(", ")
+        );
+    }
+    let (plan, recovery) = Plan::open(dir.path())?;
+    for step in &recovery.undone {
+        info!("a crashed instance left this, now undone: {step}");
+    }
+    for (step, why) in &recovery.failed {
+        warn!("a crashed instance left this, and it cannot be undone: {step}: {why}");
+    }
+    Ok(plan)
+}
+
+impl Windows {
+    /// A host that has nothing open but its queue of events.
+    fn new(settings: &Settings) -> Self {
+        let (waker, wakes) = wake::queue();
+        if let Err(e) = system::on_end_wanted(|| wake::from_outside(Wake::Stop)) {
+            warn!("Ctrl-C ends the program at once: {e}");
+        }
+        Self {
+            data: None,
+            server: Server::default(),
+            settings: settings.clone(),
+            plan: None,
+            ears: Ears::new(waker.clone(), settings.ra),
+            firewall: None,
+            watch: None,
+            wakes,
+            waker,
+            notes: Vec::new(),
+            facts_at: None,
+            reopen_at: None,
+            active: None,
+            other_clat: None,
+            past: Counters::default(),
+            secret: secret::random(),
+        }
+    }
+
+    fn open_doors(&mut self, dir: &StateDir) {
+        let waker = self.waker.clone();
+        let ask = move |caller, request| {
+            // The control thread is gone: nobody is left to answer, and the client hears that.
+            let _ = waker.send(Wake::Request(caller, request));
+        };
+        if let Err(e) = self.server.open(dir, ask) {
+            self.notes.push(format!("control pipes: {e}. `status` and `stop` cannot reach this instance"));
+        }
+        if self.settings.metrics.is_some() {
+            self.notes
+                .push("metrics are not served on Windows; `status --json` has the same numbers".to_owned());
+        }
+    }
+
+    fn watch(&mut self) {
+        self.facts_at = Some(self.now());
+        let waker = self.waker.clone();
+        let changed = move || {
+            // The control thread is gone.
+            let _ = waker.send(Wake::Changed);
+        };
+        match Watch::start(changed) {
+            Ok(watch) => self.watch = Some(watch),
+            Err(e) => {
+                self.notes.push(format!("no word of network changes ({e}): looked at every 30 seconds"))
+            }
+        }
+    }
+
+    fn on_data_end(&self) -> impl Fn() + Send + 'static {
+        let waker = self.waker.clone();
+        move || {
+            // The control thread is gone.
+            let _ = waker.send(Wake::DataEnded);
+        }
+    }
+
+    fn open_data(&self) -> anyhow::Result<DataPath> {
+        DataPath::open(&self.settings.tun, self.on_data_end()).context(self.settings.tun.clone())
+    }
+
+    fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
+        match self.open_data() {
+            Ok(data) => {
+                data.no_neighbours();
+                if let Some(plan) = &mut self.plan {
+                    plan.set_device(Some(data.luid()));
+                }
+                self.data = Some(data);
+                Ok(())
+            }
+            Err(e) => {
+                error!("{e:#}");
+                if let Some(plan) = &mut self.plan {
+                    // Nothing was made.
+                    let _ = plan.undo(id);
+                }
+                Err(StepError { kind: StepErrorKind::Transient, code: 0 })
+            }
+        }
+    }
+
+    fn close_device(&mut self) {
+        if let Some(plan) = &mut self.plan {
+            plan.set_device(None);
+        }
+        if let Some(data) = self.data.take() {
+            self.past.add(&data::counters(&data));
+        }
+        self.reopen_at = None;
+    }
+
+    /// The adapter was removed, or its driver gave up: it is made again, and what was set on it as well.
+    fn data_ended(&mut self, now: Instant) {
+        let Some(ended) = self.data.as_mut().and_then(DataPath::ended) else { return };
+        if let Ended::Adapter(why) = ended {
+            warn!("the adapter is gone ({why:?}); making it again");
+            self.reopen_at = Some(now);
+        }
+    }
+
+    fn reopen(&mut self, now: Instant) {
+        let on_end = self.on_data_end();
+        let Some(data) = self.data.as_mut() else { return };
+        match data.reopen(on_end) {
+            Ok(()) => {
+                self.reopen_at = None;
+                let luid = data.luid();
+                info!("the adapter is back");
+                if let Some(plan) = &mut self.plan {
+                    data.no_neighbours();
+                    plan.set_device(Some(luid));
+                    plan.remake_device_steps();
+                }
+            }
+            Err(e) => {
+                warn!("{e}");
+                self.reopen_at = Some(after(now, REOPEN_MS));
+            }
+        }
+    }
+
+    fn tell_facts(&mut self, now: Instant, sink: &mut dyn FnMut(Instant, Event<'_>)) {
+        self.facts_at = Some(after(now, AGAIN_MS));
+        let own = self.data.as_ref().map(DataPath::luid);
+        match facts::interfaces() {
+            Ok(all) => {
+                let mut other = all.iter().map(|i| (i.description.as_str(), i.addresses.as_slice()));
+                self.tell_other_clat(now, native_clat::find(&mut other).map(str::to_owned), &all, sink);
+                let note = self.ears.follow(&all, own.and_then(|l| l.index().ok()));
+                if let Some(note) = note {
+                    sink(now, Event::Note(note));
+                }
+            }
+            Err(e) => warn!("interfaces: {e}"),
+        }
+        if let Err(e) =
+            facts::tell(own, &self.settings.resolvers, &mut |input| sink(now, Event::Input(input)))
+        {
+            warn!("the network's configuration cannot be read: {e}");
+        }
+    }
+
+    fn tell_other_clat(
+        &mut self,
+        now: Instant,
+        found: Option<String>,
+        all: &[facts::Interface],
+        sink: &mut dyn FnMut(Instant, Event<'_>),
+    ) {
+        let index = found.and_then(|d| all.iter().find(|i| i.description == d)).map(|i| i.index);
+        if index == self.other_clat {
+            return;
+        }
+        for (ifindex, other) in [(self.other_clat, None), (index, Some(OtherClat::Microsoft))] {
+            if let Some(ifindex) = ifindex {
+                sink(now, Event::Input(Input::OtherClat { ifindex, other }));
+            }
+        }
+        self.other_clat = index;
+    }
+
+    fn due(&mut self, now: Instant, sink: &mut dyn FnMut(Instant, Event<'_>)) {
+        if self.reopen_at.is_some_and(|at| at <= now) {
+            self.reopen(now);
+        }
+        if self.facts_at.is_some_and(|at| at <= now) {
+            self.tell_facts(now, sink);
+        }
+    }
+
+    fn handle(&mut self, now: Instant, wake: Wake, sink: &mut dyn FnMut(Instant, Event<'_>)) {
+        match wake {
+            Wake::Changed => self.facts_at = self.facts_at.map(|at| at.min(after(now, QUIET_MS))),
+            Wake::DataEnded => self.data_ended(now),
+            Wake::Stop => sink(now, Event::Stop),
+            Wake::Suspend => sink(now, Event::Input(Input::Suspend)),
+            Wake::Resume => {
+                sink(now, Event::Input(Input::Resume));
+                self.facts_at = self.facts_at.map(|_| now);
+            }
+            Wake::Request(caller, request) => sink(now, Event::Request(caller, request)),
+            Wake::Icmp6(heard) => sink(
+                now,
+                Event::Input(Input::Icmpv6(Icmpv6In {
+                    ifindex: heard.ifindex,
+                    source: heard.source,
+                    destination: heard.destination,
+                    hop_limit: heard.hop_limit,
+                    source_mac: None,
+                    message: &heard.message,
+                })),
+            ),
+            Wake::Dns { server, message } => {
+                sink(now, Event::Input(Input::DnsReply { server, message: &message }));
+            }
+            Wake::Probe { sequence, from, echo_reply } => {
+                sink(now, Event::Input(Input::ProbeAnswer(ProbeAnswer { sequence, from, echo_reply })));
+            }
+        }
+    }
+
+    fn in_process(&mut self, step: &Step) -> Option<Result<(), StepError>> {
+        let done = match *step {
+            Step::JoinGroup { iface: clat_engine::Iface::Index(index), group } => {
+                self.ears.join(index, group)
+            }
+            Step::AllowNeighbourDiscovery { .. } => {
+                NeighbourDiscoveryAllowed::new().map(|allowed| self.firewall = Some(allowed))
+            }
+            _ => return None,
+        };
+        Some(done.map_err(|e| {
+            debug!("{step}: {e}");
+            StepError { kind: StepErrorKind::Unsupported, code: e.raw_os_error().unwrap_or_default() }
+        }))
+    }
+}
+
+fn after(now: Instant, ms: u64) -> Instant {
+    Instant::from_millis(now.as_millis() + ms)
+}
+
+/// Runs something that waits for an answer, in a thread of its own.
+fn aside(name: &str, body: impl FnOnce() + Send + 'static) {
+    if let Err(e) = std::thread::Builder::new().name(name.to_owned()).stack_size(128 << 10).spawn(body) {
+        warn!("{name}: no thread: {e}");
+    }
+}
+
+impl Host for Windows {
+    fn now(&self) -> Instant {
+        Instant::from_millis(system::uptime_ms())
+    }
+
+    fn wait(
+        &mut self,
+        until: Option<Instant>,
+        sink: &mut dyn FnMut(Instant, Event<'_>),
+    ) -> anyhow::Result<()> {
+        let now = self.now();
+        for note in self.notes.drain(..) {
+            sink(now, Event::Note(note));
+        }
+        let next = [until, self.facts_at, self.reopen_at].into_iter().flatten().min();
+        let patience = next.map_or(Duration::from_secs(60), |at| at.since(now));
+        let first = match self.wakes.recv_timeout(patience) {
+            Ok(wake) => Some(wake),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => bail!("the queue of events is gone"),
+        };
+        let now = self.now();
+        if let Some(wake) = first {
+            self.handle(now, wake, sink);
+        }
+        while let Ok(wake) = self.wakes.try_recv() {
+            self.handle(now, wake, sink);
+        }
+        self.due(now, sink);
+        Ok(())
+    }
+
+    fn apply(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
+        if let Some(done) = self.in_process(step) {
+            return done;
+        }
+        let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
+        plan.apply(id, *step).inspect_err(|e| warn!("{step}: {e}"))?;
+        if *step == Step::OpenDevice {
+            self.open_device(id)?;
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
+        match *step {
+            Step::JoinGroup { iface: clat_engine::Iface::Index(index), group } => {
+                // A socket that is gone has left every group.
+                let _ = self.ears.leave(index, group);
+                return Ok(());
+            }
+            Step::AllowNeighbourDiscovery { .. } => {
+                self.firewall = None;
+                return Ok(());
+            }
+            Step::OpenDevice => self.close_device(),
+            _ => {}
+        }
+        let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
+        plan.undo(id).inspect_err(|e| warn!("undoing {step}: {e}"))
+    }
+
+    fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
+        self.active = Some(*params);
+        if let Some(data) = &self.data {
+            data.set_translator(Some(data::translator(params, policy)));
+        }
+    }
+
+    fn deactivate(&mut self) {
+        self.active = None;
+        if let Some(data) = &self.data {
+            data.set_translator(None);
+        }
+    }
+
+    fn send_icmpv6(&mut self, message: &Icmpv6Out) {
+        self.ears.send(message);
+    }
+
+    fn query_dns(&mut self, query: &DnsQuery) {
+        let (waker, query) = (self.waker.clone(), query.clone());
+        aside("clat dns", move || match resolver::ask(query.ifindex, query.server, &query.message) {
+            Ok(message) => {
+                // The control thread is gone.
+                let _ = waker.send(Wake::Dns { server: query.server, message });
+            }
+            Err(e) => debug!("resolver {}: {e}", query.server),
+        });
+    }
+
+    fn probe(&mut self, probe: &Probe) {
+        let Some(active) = self.active else { return };
+        let (waker, probe) = (self.waker.clone(), *probe);
+        aside("clat probe", move || {
+            if let Some(echo) = system::echo(active.clat_v4, probe.target, probe.ttl, probe.size, PROBE_WAIT)
+            {
+                // The control thread is gone.
+                let _ = waker.send(Wake::Probe {
+                    sequence: probe.sequence,
+                    from: echo.from,
+                    echo_reply: echo.reply,
+                });
+            }
+        });
+    }
+
+    fn secret(&self) -> [u8; 16] {
+        self.secret
+    }
+
+    fn seed(&self) -> u64 {
+        secret::seed()
+    }
+
+    fn interface_name(&self, index: IfIndex) -> Option<String> {
+        facts::name(index)
+    }
+
+    fn interface_index(&self, name: &str) -> Option<IfIndex> {
+        facts::index(name)
+    }
+
+    fn interface_mtu(&self, name: &str) -> Option<u32> {
+        // Wine has no such call: without configuration the default will do.
+        system::missing_ip_helper().is_empty().then(|| facts::mtu(name)).flatten()
+    }
+
+    fn device(&self) -> Option<Device> {
+        self.data.as_ref().map(data::device)
+    }
+
+    fn counters(&self) -> Counters {
+        let mut sum = self.past.clone();
+        if let Some(data) = &self.data {
+            sum.add(&data::counters(data));
+        }
+        sum
+    }
+
+    fn last_drops(&self) -> Vec<Dropped> {
+        Vec::new()
+    }
+
+    fn answer(&mut self, caller: CallerId, answer: &Answer) {
+        self.server.answer(caller, answer);
+    }
+
+    fn notify(&mut self, notice: Notice<'_>) {
+        service::notify(notice);
+    }
+
+    fn close(&mut self) -> anyhow::Result<()> {
+        let left = self.plan.as_mut().map(|plan| plan.undo_all().failed).unwrap_or_default();
+        self.close_device();
+        self.firewall = None;
+        if left.is_empty() {
+            return Ok(());
+        }
+        let lines = left.iter().map(|(step, why)| format!("could not undo: {step}: {why}"));
+        bail!("{}", lines.collect::<Vec<_>>().join("\n"))
+    }
+}

@@ -1,0 +1,71 @@
+//! What wakes the control thread: one queue that every other thread writes to.
+
+use crate::control::CallerId;
+use crate::control::protocol::Request;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// Something happened.
+#[derive(Debug)]
+pub(super) enum Wake {
+    /// An interface, an address or a route changed.
+    Changed,
+    /// The data thread ended by itself.
+    DataEnded,
+    /// The operator or the system wants an end.
+    Stop,
+    /// The machine is about to sleep.
+    Suspend,
+    /// It woke up.
+    Resume,
+    /// A client asks.
+    Request(CallerId, Request),
+    /// An ICMPv6 message was heard.
+    Icmp6(Heard),
+    /// A resolver answered.
+    Dns {
+        /// Which.
+        server: IpAddr,
+        /// The whole message.
+        message: Vec<u8>,
+    },
+    /// Somebody answered a probe.
+    Probe {
+        /// Its number.
+        sequence: u16,
+        /// Who.
+        from: Ipv4Addr,
+        /// Whether it is the reply.
+        echo_reply: bool,
+    },
+}
+
+/// An ICMPv6 message with what came with it.
+#[derive(Debug)]
+pub(super) struct Heard {
+    pub(super) ifindex: u32,
+    pub(super) source: Ipv6Addr,
+    pub(super) destination: Ipv6Addr,
+    pub(super) hop_limit: u8,
+    pub(super) message: Vec<u8>,
+}
+
+/// The queue's end for writers outside of the host: the service's handler and the console's.
+static OUTSIDE: OnceLock<Mutex<Sender<Wake>>> = OnceLock::new();
+
+/// Makes the queue.
+pub(super) fn queue() -> (Sender<Wake>, Receiver<Wake>) {
+    let (sender, receiver) = channel();
+    // One host a process.
+    let _ = OUTSIDE.set(Mutex::new(sender.clone()));
+    (sender, receiver)
+}
+
+/// Wakes the control thread from anywhere; nothing happens before there is one.
+pub(super) fn from_outside(wake: Wake) {
+    if let Some(sender) = OUTSIDE.get() {
+        // Nobody listens any more at the end.
+        let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(wake);
+    }
+}

@@ -1,0 +1,167 @@
+//! The two doors of a running instance: named pipes of lines.
+//!
+//! Their names lie under a prefix that only administrators may create pipes in, so that no other program can be there
+//! first and be asked in our place.
+
+use crate::device::{DeviceError, Stop};
+use crate::sddl;
+use crate::sys::pipe::Pipe;
+use crate::sys::security::Descriptor;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A client has this long to ask, and to take each piece of the answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// At the end of the program a client that is being served has this long to take the answer.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+const STACK: usize = 128 << 10;
+
+/// `ERROR_PIPE_BUSY`: another client is being served.
+const PIPE_BUSY: i32 = 231;
+
+/// Which door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// For administrators: every request.
+    Control,
+    /// For everybody: requests that change nothing.
+    Status,
+}
+
+impl Door {
+    /// The pipe's name. Instances with a state folder of their own have pipes of their own.
+    #[must_use]
+    pub fn name(self, instance: Option<&Path>) -> String {
+        let door = match self {
+            Self::Control => "control",
+            Self::Status => "status",
+        };
+        let folder =
+            instance.map(|p| format!("{:08x}-", crate::guid::adapter_guid(&p.to_string_lossy()) >> 96));
+        format!(r"\\.\pipe\ProtectedPrefix\Administrators\CLAT\{}{door}", folder.unwrap_or_default())
+    }
+
+    const fn sddl(self) -> &'static str {
+        match self {
+            Self::Control => sddl::CONTROL_PIPE,
+            Self::Status => sddl::STATUS_PIPE,
+        }
+    }
+}
+
+/// A door with a thread that serves it. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct PipeServer {
+    stop: Stop,
+    busy: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PipeServer {
+    /// Opens a door. `answer` gets each line without its end and returns the line to send back, with its end.
+    ///
+    /// # Errors
+    /// Access denied without administrator's rights, or where another instance serves the pipe.
+    pub fn open(
+        door: Door,
+        instance: Option<&Path>,
+        longest: usize,
+        answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<Self> {
+        let descriptor = Descriptor::parse(door.sddl())?;
+        let pipe = Pipe::create(&door.name(instance), &descriptor)?;
+        let stop = Stop::new().map_err(|e| match e {
+            DeviceError::Event(e) => e,
+            other => io::Error::other(other),
+        })?;
+        let (asked, busy) = (stop.clone(), Arc::new(AtomicBool::new(false)));
+        let serving = Arc::clone(&busy);
+        let body = move || serve(&pipe, &asked, &serving, longest, &answer);
+        let thread =
+            std::thread::Builder::new().name("clat pipe".to_owned()).stack_size(STACK).spawn(body)?;
+        Ok(Self { stop, busy, thread: Some(thread) })
+    }
+}
+
+impl Drop for PipeServer {
+    fn drop(&mut self) {
+        // Whoever asked for the end gets the answer.
+        let end = Instant::now() + FAREWELL;
+        while self.busy.load(Ordering::Acquire) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.stop.ask();
+        if let Some(thread) = self.thread.take() {
+            // A panic there ends with the process at the latest.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(pipe: &Pipe, stop: &Stop, busy: &AtomicBool, longest: usize, answer: &impl Fn(&[u8]) -> Vec<u8>) {
+    loop {
+        match pipe.connect(stop.event()) {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(e) => {
+                tracing::debug!("pipe: {e}");
+                if stop.wait(Duration::from_millis(100)) {
+                    return;
+                }
+                pipe.disconnect();
+                continue;
+            }
+        }
+        busy.store(true, Ordering::Release);
+        if let Err(e) = client(pipe, stop, longest, answer) {
+            tracing::debug!("pipe client: {e}");
+        }
+        pipe.disconnect();
+        busy.store(false, Ordering::Release);
+    }
+}
+
+fn client(pipe: &Pipe, stop: &Stop, longest: usize, answer: &impl Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
+    let mut line = Vec::new();
+    let mut chunk = [0; 512];
+    let end = loop {
+        if let Some(end) = line.iter().position(|b| *b == b'\n') {
+            break end;
+        }
+        if line.len() > longest {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let n = pipe.read(&mut chunk, PATIENCE, stop.event())?;
+        line.extend_from_slice(chunk.get(..n).unwrap_or_default());
+    };
+    pipe.write(&answer(line.get(..end).unwrap_or_default()), PATIENCE, stop.event())?;
+    // A disconnection throws away what the client has not read: wait until it hangs up, which ends the read.
+    while pipe.read(&mut chunk, PATIENCE, stop.event()).is_ok_and(|n| n > 0) {}
+    Ok(())
+}
+
+/// Opens a door as a client.
+///
+/// # Errors
+/// Not found when nothing serves it, access denied for those whom it is not for.
+pub fn connect(door: Door, instance: Option<&Path>) -> io::Result<File> {
+    let mut tries = 0;
+    loop {
+        let opened = OpenOptions::new().access_mode(sddl::CLIENT_ACCESS).open(door.name(instance));
+        match opened {
+            Err(e) if e.raw_os_error() == Some(PIPE_BUSY) && tries < 100 => {
+                tries += 1;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+}
