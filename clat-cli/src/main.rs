@@ -8,6 +8,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod capture;
 mod cli;
 #[cfg(any(target_os = "linux", windows))]
 mod config;

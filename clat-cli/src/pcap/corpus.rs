@@ -1,6 +1,6 @@
 //! Captures in every dialect, whole, cut at every byte and with every byte changed.
 
-use super::writer::{NgWriter, Writer};
+use super::writer::{NgWriter, Notes, Writer};
 use super::{Precision, ReadError, Reader, Record};
 use std::time::Duration;
 
@@ -77,7 +77,9 @@ fn ng_file() -> Vec<u8> {
     assert_eq!(writer.interface("v6", "two").unwrap(), 1);
     for (i, packet) in PACKETS.into_iter().enumerate() {
         let comment = (i == 1).then_some("drop hop_limit");
-        writer.packet(i as u32 % 2, time(i), &[packet, b"tail"], comment).unwrap();
+        writer
+            .packet(i as u32 % 2, time(i), &[packet, b"tail"], Notes { comment, ..Notes::default() })
+            .unwrap();
     }
     assert_eq!(writer.written(), file.len() as u64);
     file

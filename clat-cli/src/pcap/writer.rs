@@ -11,6 +11,7 @@ use std::time::Duration;
 const SNAPLEN: u32 = 262_144;
 
 const OPTION_COMMENT: u16 = 1;
+const OPTION_EPB_FLAGS: u16 = 2;
 const OPTION_IF_NAME: u16 = 2;
 const OPTION_IF_DESCRIPTION: u16 = 3;
 const OPTION_SHB_USERAPPL: u16 = 4;
@@ -41,7 +42,7 @@ impl<W: Write> Writer<W> {
     pub(crate) fn packet(&mut self, time: Duration, pieces: &[&[u8]]) -> io::Result<()> {
         match self {
             Self::Classic(writer) => writer.packet(time, pieces),
-            Self::Ng(writer) => writer.packet(0, time, pieces, None),
+            Self::Ng(writer) => writer.packet(0, time, pieces, Notes::default()),
         }
     }
 
@@ -90,11 +91,30 @@ impl<W: Write> ClassicWriter<W> {
     }
 }
 
+/// What is said about a packet beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Notes<'a> {
+    /// For a person.
+    pub(crate) comment: Option<&'a str>,
+    /// Which way it went.
+    pub(crate) direction: Option<Direction>,
+}
+
+/// Bits 0 and 1 of `epb_flags`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    /// Towards whoever captures.
+    Inbound = 1,
+    /// From whoever captures.
+    Outbound = 2,
+}
+
 /// pcapng, little endian, times in nanoseconds.
 #[derive(Debug)]
 pub(crate) struct NgWriter<W> {
     out: W,
     interfaces: u32,
+    packets: u64,
     /// Bytes written so far.
     written: u64,
 }
@@ -102,7 +122,7 @@ pub(crate) struct NgWriter<W> {
 impl<W: Write> NgWriter<W> {
     /// Writes the section header.
     pub(crate) fn new(out: W) -> io::Result<Self> {
-        let mut writer = Self { out, interfaces: 0, written: 0 };
+        let mut writer = Self { out, interfaces: 0, packets: 0, written: 0 };
         let mut body = Vec::new();
         body.extend(BYTE_ORDER_MAGIC.to_le_bytes());
         body.extend([1, 0, 0, 0]);
@@ -136,7 +156,7 @@ impl<W: Write> NgWriter<W> {
         interface: u32,
         time: Duration,
         pieces: &[&[u8]],
-        comment: Option<&str>,
+        notes: Notes<'_>,
     ) -> io::Result<()> {
         let ticks = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let len = total(pieces)?;
@@ -148,18 +168,34 @@ impl<W: Write> NgWriter<W> {
         }
         let padding = &[0; 3][..len.next_multiple_of(4).wrapping_sub(len) as usize];
         let mut options = Vec::new();
-        if let Some(comment) = comment {
+        if let Some(comment) = notes.comment {
             push_option(&mut options, OPTION_COMMENT, comment.as_bytes());
+        }
+        if let Some(direction) = notes.direction {
+            push_option(&mut options, OPTION_EPB_FLAGS, &(direction as u32).to_le_bytes());
+        }
+        if !options.is_empty() {
             push_option(&mut options, 0, &[]);
         }
         let runs: Vec<&[u8]> =
             [&head[..]].into_iter().chain(pieces.iter().copied()).chain([padding, &options]).collect();
+        self.packets += 1;
         self.block(ENHANCED_PACKET, &runs)
     }
 
     /// Bytes written so far.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Whether a packet was written so far.
+    pub(crate) fn has_packets(&self) -> bool {
+        self.packets > 0
+    }
+
+    /// Where it is written to.
+    pub(crate) fn get_ref(&self) -> &W {
+        &self.out
     }
 
     /// Hands everything to the operating system.

@@ -1,5 +1,6 @@
 //! The device and its threads.
 
+use crate::capture::{Capture, Limits};
 use crate::config::Settings;
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
@@ -11,6 +12,7 @@ use clat_linux::shared::{HostTranslator, SharedTranslator};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
+use tracing::warn;
 
 /// An open device with running threads.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(super) struct DataPath {
     features: Features,
     translator: Arc<SharedTranslator>,
     pump: Pump,
+    /// Behind the pump, whose threads hold its taps.
+    capture: Option<Capture>,
 }
 
 /// Opens the device.
@@ -34,10 +38,15 @@ impl DataPath {
     pub(super) fn start(tun: Tun) -> Result<Self, PumpError> {
         let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
         let translator = SharedTranslator::new(None);
+        let capture = settings.capture.as_deref().map(|path| Capture::start(path, Limits::default()));
+        let capture = capture.transpose()?;
         let queues = tun.into_queues();
         let count = queues.len();
-        let pump = Pump::spawn(queues, &translator)?;
-        Ok(Self { name, ifindex, queues: count, features, translator, pump })
+        let pump = match &capture {
+            Some(capture) => Pump::spawn_with(queues, &translator, || capture.tap()),
+            None => Pump::spawn(queues, &translator),
+        }?;
+        Ok(Self { name, ifindex, queues: count, features, translator, pump, capture })
     }
 
     /// Lets packets through.
@@ -73,7 +82,14 @@ impl DataPath {
 
     /// Ends the threads and removes the device.
     pub(super) fn close(self) -> Result<(), PumpError> {
-        self.pump.stop()
+        let ended = self.pump.stop();
+        match self.capture.map(|capture| capture.finish()) {
+            Some(lost) if lost > 0 => {
+                warn!("{lost} packets are missing in the capture: the disk is too slow")
+            }
+            _ => {}
+        }
+        ended
     }
 
     /// The device as it is shown.
