@@ -16,13 +16,14 @@ use anyhow::Context;
 use clat_core::DropReason;
 use files::Files;
 use scribe::Scribe;
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
+use tracing::warn;
 
 /// Packets that may wait for the writer.
 const QUEUE: usize = 8192;
@@ -56,11 +57,19 @@ pub(crate) enum Way {
 /// A capture that is being written.
 #[derive(Debug)]
 pub(crate) struct Capture {
-    // Before the thread: it ends when the last sender is gone.
+    /// Gone when the capture ends: the writer ends with the last of the senders.
     sender: Option<SyncSender<Message>>,
-    thread: Option<JoinHandle<()>>,
+    writer: Writer,
     backlog: Arc<Backlog>,
-    taps: AtomicUsize,
+    taps: usize,
+}
+
+/// The writer, before and after its thread is started.
+#[derive(Debug)]
+enum Writer {
+    Waiting(Box<Scribe>, Receiver<Message>),
+    Running(JoinHandle<()>),
+    Gone,
 }
 
 /// What waits for the writer, and what could not.
@@ -84,41 +93,46 @@ enum What {
 }
 
 impl Capture {
-    /// Begins a capture. A file of that name is kept as an older one.
-    pub(crate) fn start(path: &Path, limits: Limits) -> anyhow::Result<Self> {
+    /// Creates the file. A file of that name is kept as an older one.
+    pub(crate) fn create(path: &Path, limits: Limits) -> anyhow::Result<Self> {
         let files = Files::create(path, limits)
             .with_context(|| format!("{}: no capture can be written there", path.display()))?;
         let (sender, receiver) = sync_channel(QUEUE);
         let backlog = Arc::new(Backlog::default());
-        let mut scribe = Scribe::new(files, Arc::clone(&backlog));
-        let thread = std::thread::Builder::new()
-            .name("clat-capture".to_owned())
-            .spawn(move || scribe.run(&receiver))
-            .context("the thread that writes the capture")?;
-        Ok(Self { sender: Some(sender), thread: Some(thread), backlog, taps: AtomicUsize::new(0) })
+        let scribe = Box::new(Scribe::new(files, Arc::clone(&backlog)));
+        Ok(Self { sender: Some(sender), writer: Writer::Waiting(scribe, receiver), backlog, taps: 0 })
+    }
+
+    /// Starts the writer, once. Its thread has the rights of the thread that calls.
+    pub(crate) fn start(&mut self) -> io::Result<()> {
+        self.writer = match std::mem::replace(&mut self.writer, Writer::Gone) {
+            Writer::Waiting(mut scribe, receiver) => {
+                let builder = std::thread::Builder::new().name("clat-capture".to_owned());
+                Writer::Running(builder.spawn(move || scribe.run(&receiver))?)
+            }
+            writer @ (Writer::Running(_) | Writer::Gone) => writer,
+        };
+        Ok(())
     }
 
     /// What a data thread holds.
-    pub(crate) fn tap(&self) -> CaptureTap {
-        let number = self.taps.fetch_add(1, Ordering::Relaxed);
-        CaptureTap { number, sender: self.sender.clone(), backlog: Arc::clone(&self.backlog) }
-    }
-
-    /// Writes the rest; says how many packets are missing because the disk was too slow.
-    pub(crate) fn finish(self) -> u64 {
-        let backlog = Arc::clone(&self.backlog);
-        drop(self);
-        backlog.lost.load(Ordering::Relaxed)
+    pub(crate) fn tap(&mut self) -> CaptureTap {
+        self.taps += 1;
+        CaptureTap { number: self.taps, sender: self.sender.clone(), backlog: Arc::clone(&self.backlog) }
     }
 }
 
-/// All taps must be gone by then, or the writer is waited for until they are.
+/// Writes the rest. All taps must be gone by then, or the writer is waited for until they are.
 impl Drop for Capture {
     fn drop(&mut self) {
         self.sender = None;
-        if let Some(thread) = self.thread.take() {
+        if let Writer::Running(thread) = std::mem::replace(&mut self.writer, Writer::Gone) {
             // A panic of the writer has been told by itself.
             let _ = thread.join();
+        }
+        let lost = self.backlog.lost.load(Ordering::Relaxed);
+        if lost > 0 {
+            warn!("{lost} packets are missing in the capture: the disk is too slow for them");
         }
     }
 }
@@ -208,11 +222,17 @@ mod tests {
         tap.packet(way, &[IoSlice::new(front), IoSlice::new(back)]);
     }
 
+    fn started(path: &Path, limits: Limits) -> Capture {
+        let mut capture = Capture::create(path, limits).unwrap();
+        capture.start().unwrap();
+        capture
+    }
+
     #[test]
     fn both_sides_in_order_with_the_reasons_of_drops() {
         let folder = folder("both");
         let path = folder.join("a.pcapng");
-        let capture = Capture::start(&path, Limits::default()).unwrap();
+        let mut capture = started(&path, Limits::default());
         let mut tap = capture.tap();
         pass(&mut tap, Way::In, &[0x45; 30]);
         pass(&mut tap, Way::Out, &[0x60; 50]);
@@ -222,7 +242,7 @@ mod tests {
         pass(&mut tap, Way::In, &[0x65; 51]);
         tap.dropped(DropReason::IcmpType);
         drop(tap);
-        assert_eq!(capture.finish(), 0);
+        drop(capture);
         assert_eq!(
             packets(&path),
             [vec![0x45; 30], vec![0x60; 50], vec![0x46; 31], vec![0x47; 32], vec![0x65; 51]]
@@ -238,7 +258,7 @@ mod tests {
     fn a_packet_is_in_the_file_soon_without_a_second_one() {
         let folder = folder("soon");
         let path = folder.join("a.pcapng");
-        let capture = Capture::start(&path, Limits::default()).unwrap();
+        let mut capture = started(&path, Limits::default());
         let mut tap = capture.tap();
         pass(&mut tap, Way::In, &[0x45; 30]);
         let arrived = (0..100).any(|_| {
@@ -256,7 +276,7 @@ mod tests {
         let folder = folder("rotate");
         let path = folder.join("a.pcapng");
         let limits = Limits { file_bytes: 4096, old_files: 2 };
-        let capture = Capture::start(&path, limits).unwrap();
+        let mut capture = started(&path, limits);
         let mut tap = capture.tap();
         for n in 0..100 {
             pass(&mut tap, Way::Out, &[0x60, n, 0, 0, 0, 0, 0, 0, 0, 0].repeat(50));
@@ -283,9 +303,8 @@ mod tests {
         let folder = folder("again");
         let path = folder.join("a.pcapng");
         for n in 1..=2 {
-            let capture = Capture::start(&path, Limits::default()).unwrap();
+            let mut capture = started(&path, Limits::default());
             pass(&mut capture.tap(), Way::In, &[0x40 + n; 20]);
-            capture.finish();
         }
         assert_eq!(packets(&path), [[0x42; 20]]);
         assert_eq!(packets(&folder.join("a.1.pcapng")), [[0x41; 20]]);
@@ -298,14 +317,14 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = folder("mode");
         let path = folder.join("a.pcapng");
-        drop(Capture::start(&path, Limits::default()).unwrap());
+        drop(Capture::create(&path, Limits::default()).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
     fn a_place_that_cannot_be_written_is_an_error_at_the_start() {
-        let error = Capture::start(Path::new("/nonexistent/a.pcapng"), Limits::default()).unwrap_err();
+        let error = Capture::create(Path::new("/nonexistent/a.pcapng"), Limits::default()).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/a.pcapng: no capture can be written there"));
     }
 }

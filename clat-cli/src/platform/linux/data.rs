@@ -1,6 +1,6 @@
 //! The device and its threads.
 
-use crate::capture::{Capture, Limits};
+use crate::capture::Capture;
 use crate::config::Settings;
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
@@ -12,7 +12,6 @@ use clat_linux::shared::{HostTranslator, SharedTranslator};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use tracing::warn;
 
 /// An open device with running threads.
 #[derive(Debug)]
@@ -23,8 +22,6 @@ pub(super) struct DataPath {
     features: Features,
     translator: Arc<SharedTranslator>,
     pump: Pump,
-    /// Behind the pump, whose threads hold its taps.
-    capture: Option<Capture>,
 }
 
 /// Opens the device.
@@ -35,18 +32,19 @@ pub(super) fn open_device(settings: &Settings) -> Result<Tun, OpenError> {
 
 impl DataPath {
     /// Starts the threads, with nothing to translate with yet.
-    pub(super) fn start(tun: Tun) -> Result<Self, PumpError> {
+    pub(super) fn start(tun: Tun, capture: Option<&mut Capture>) -> Result<Self, PumpError> {
         let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
         let translator = SharedTranslator::new(None);
-        let capture = settings.capture.as_deref().map(|path| Capture::start(path, Limits::default()));
-        let capture = capture.transpose()?;
         let queues = tun.into_queues();
         let count = queues.len();
-        let pump = match &capture {
-            Some(capture) => Pump::spawn_with(queues, &translator, || capture.tap()),
-            None => Pump::spawn(queues, &translator),
-        }?;
-        Ok(Self { name, ifindex, queues: count, features, translator, pump, capture })
+        let pump = match capture {
+            Some(capture) => {
+                capture.start().map_err(PumpError::Thread)?;
+                Pump::spawn_with(queues, &translator, || capture.tap())?
+            }
+            None => Pump::spawn(queues, &translator)?,
+        };
+        Ok(Self { name, ifindex, queues: count, features, translator, pump })
     }
 
     /// Lets packets through.
@@ -82,14 +80,7 @@ impl DataPath {
 
     /// Ends the threads and removes the device.
     pub(super) fn close(self) -> Result<(), PumpError> {
-        let ended = self.pump.stop();
-        match self.capture.map(|capture| capture.finish()) {
-            Some(lost) if lost > 0 => {
-                warn!("{lost} packets are missing in the capture: the disk is too slow")
-            }
-            _ => {}
-        }
-        ended
+        self.pump.stop()
     }
 
     /// The device as it is shown.

@@ -9,6 +9,7 @@ mod senses;
 mod signals;
 
 use super::{Event, Host, Notice};
+use crate::capture::{Capture, Limits};
 use crate::config::{Metrics, Settings};
 use crate::control::CallerId;
 use crate::control::paths::StateDir;
@@ -49,6 +50,8 @@ pub(crate) const RETURN_PATH: ReturnPath = ReturnPath::Proxy;
 #[derive(Debug)]
 pub(crate) struct Linux {
     data: Option<DataPath>,
+    /// Behind the data path, whose threads hold its taps.
+    capture: Option<Capture>,
     server: Server,
     signals: Signals,
     notifier: Notifier,
@@ -77,11 +80,13 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         host.listen()?;
     }
     host.open_doors(&dir);
+    let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
+    host.capture = capture.transpose()?;
     if settings.sandbox {
         host.notes.extend(give_up(&needs(settings, &dir)));
     }
     // Threads have the rights of the one that starts them.
-    host.data = tun.map(DataPath::start).transpose()?;
+    host.data = tun.map(|tun| DataPath::start(tun, host.capture.as_mut())).transpose()?;
     Ok(host)
 }
 
@@ -138,6 +143,7 @@ impl Linux {
     fn new(settings: &Settings, plan: Option<Plan>, signals: Signals) -> Self {
         Self {
             data: None,
+            capture: None,
             server: Server::default(),
             signals,
             notifier: Notifier::from_environment(),
@@ -174,8 +180,9 @@ impl Linux {
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
         let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
         let opened = data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()));
-        let started = opened
-            .and_then(|tun| DataPath::start(tun).map_err(|e| (StepErrorKind::Transient, e.to_string())));
+        let started = opened.and_then(|tun| {
+            DataPath::start(tun, self.capture.as_mut()).map_err(|e| (StepErrorKind::Transient, e.to_string()))
+        });
         match started {
             Ok(data) => {
                 plan.set_device(Some(data.ifindex()));
