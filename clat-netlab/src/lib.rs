@@ -5,9 +5,9 @@
 //! IPv4-only server. The program under test runs in the host and is known by its command line only.
 //!
 //! ```text
-//!   host ──up0── edge ────── core ────── plat ────── hop4 ────── inet
+//!   host ──up0── edge0 ───── core ────── plat ────── hop4 ────── inet
 //!     │   2001:db8:a::/64   IPv6 hop    tayga       IPv4 hop    192.175.48.7
-//!     └──up1── edge2 ──────────┘          2001:db8:b::/64 behind edge2 (two uplinks)
+//!     └──up1── edge1 ───────────┘         2001:db8:b::/64 behind edge1 (two uplinks)
 //! ```
 //!
 //! # Layout

@@ -23,19 +23,20 @@ fn discover_names_each_prefix_and_its_source() -> Result<()> {
         return Ok(());
     }
     let other: Pref64 = "3fff:64::/64".parse()?;
-    let lab = Lab::builder()
-        .ra_pref64(Pref64::WELL_KNOWN)
-        .dns64(Dns64::Synthesise(vec![other]), 60)
-        .nat64(&[Pref64::WELL_KNOWN, other])
-        .build()?;
-    let before = Snapshot::take(&lab.host)?;
-    let out = clat_cli(&lab, &["discover"])?;
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    ensure!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
-    for word in ["64:ff9b::/96", "3fff:64::/64", "fe80::1"] {
-        ensure!(text.contains(word), "no {word} in:\n{text}");
-    }
-    before.same_as(&Snapshot::take(&lab.host)?)
+    let discover = |lab: &Lab, words: &[&str]| -> Result<()> {
+        let before = Snapshot::take(&lab.host)?;
+        let out = clat_cli(lab, &["discover"])?;
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        ensure!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
+        for word in words {
+            ensure!(text.contains(word), "no {word} in:\n{text}");
+        }
+        before.same_as(&Snapshot::take(&lab.host)?)
+    };
+    let lab = Lab::builder().ra(|ra| ra.pref64 = vec![(Pref64::WELL_KNOWN, 1800), (other, 600)]).build()?;
+    discover(&lab, &["64:ff9b::/96", "3fff:64::/64", "fe80::1", "used"])?;
+    let lab = Lab::builder().dns64(Dns64::Synthesise(vec![other]), 60).build()?;
+    discover(&lab, &["3fff:64::/64", "dns", "used"])
 }
 
 #[test]
