@@ -4,6 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+mod instructions;
 mod process;
 mod windows;
 mod workspace;
@@ -23,11 +24,14 @@ enum Chore {
     /// Cross build for Windows and tests under Wine
     #[command(subcommand)]
     Windows(windows::Command),
+    /// Count the instructions of each translation, and compare with the committed baseline (needs valgrind)
+    Instructions(instructions::Options),
 }
 
 fn main() -> ExitCode {
     let done = match Args::parse().chore {
         Chore::Windows(command) => windows::run(command),
+        Chore::Instructions(options) => instructions::run(&options).map(|()| ExitCode::SUCCESS),
     };
     match done {
         Ok(code) => code,

@@ -6,9 +6,11 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 /// (RFC 7915 section 4.1 by way of RFC 1812 section 5.3.7; RFC 3927 section 7).
 #[inline]
 pub(crate) const fn source_v4(addr: Ipv4Addr) -> bool {
-    let [a, b, ..] = addr.octets();
-    // 224.0.0.0/4 and all above it: multicast, class E, limited broadcast.
-    !(a == 0 || a == 127 || a >= 224 || (a == 169 && b == 254))
+    let bits = addr.to_bits();
+    let (octet, half) = (bits >> 24, bits >> 16);
+    // 0/8, and 224/4 and all above it: multicast, class E, limited broadcast.
+    let outside = octet.wrapping_sub(1) >= 223;
+    !(outside || octet == 127 || half == 0xa9fe)
 }
 
 /// Whether an IPv4 address may be the destination of a forwarded packet (RFC 1812 section 5.3.7).

@@ -166,20 +166,22 @@ pub(crate) struct HeaderV4 {
 impl HeaderV4 {
     /// The header with its checksum.
     #[inline]
-    pub(crate) const fn bytes(self) -> [u8; HEADER_LEN] {
-        let [l0, l1] = self.total_len.to_be_bytes();
-        let [i0, i1] = self.fragment.ident.to_be_bytes();
-        let [f0, f1] = self.fragment.flags.to_be_bytes();
-        let [s0, s1, s2, s3] = self.src.octets();
-        let [d0, d1, d2, d3] = self.dst.octets();
-        let (tos, ttl, protocol) = (self.tos, self.ttl, self.protocol);
-        let sum = Sum::ZERO
-            .word(u32::from_be_bytes([0x45, tos, l0, l1]))
-            .word(u32::from_be_bytes([i0, i1, f0, f1]))
-            .word(u32::from_be_bytes([ttl, protocol, 0, 0]))
-            .v4(self.src)
-            .v4(self.dst);
-        let [c0, c1] = sum.checksum().to_be_bytes();
-        [0x45, tos, l0, l1, i0, i1, f0, f1, ttl, protocol, c0, c1, s0, s1, s2, s3, d0, d1, d2, d3]
+    pub(crate) fn bytes(self) -> [u8; HEADER_LEN] {
+        let words = [
+            0x4500_0000 | (u32::from(self.tos) << 16) | u32::from(self.total_len),
+            (u32::from(self.fragment.ident) << 16) | u32::from(self.fragment.flags),
+            (u32::from(self.ttl) << 24) | (u32::from(self.protocol) << 16),
+            self.src.to_bits(),
+            self.dst.to_bits(),
+        ];
+        let [w0, w1, w2, src, dst] = words;
+        let sum = Sum::ZERO.word(w0).word(w1).word(w2).word(src).word(dst).checksum();
+        let mut out = [0; HEADER_LEN];
+        for (place, word) in
+            out.as_chunks_mut::<4>().0.iter_mut().zip([w0, w1, w2 | u32::from(sum), src, dst])
+        {
+            *place = word.to_be_bytes();
+        }
+        out
     }
 }

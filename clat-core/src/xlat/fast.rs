@@ -54,9 +54,14 @@ impl Pair {
 
     #[inline]
     fn embed(&self, v4: Ipv4Addr) -> Ipv6Addr {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = self.prefix;
-        let [w, x, y, z] = v4.octets();
-        Ipv6Addr::from_octets([a, b, c, d, e, f, g, h, i, j, k, l, w, x, y, z])
+        let mut octets = [0; 16];
+        if let Some((prefix, suffix)) = octets.split_first_chunk_mut::<12>() {
+            *prefix = self.prefix;
+            if let Some(suffix) = suffix.first_chunk_mut::<4>() {
+                *suffix = v4.octets();
+            }
+        }
+        Ipv6Addr::from_octets(octets)
     }
 }
 
@@ -121,17 +126,18 @@ impl<const H: usize> Fast<H> {
 }
 
 /// RFC 7915 section 4.1.
-#[inline]
+#[inline(always)]
 pub(super) fn v4_to_v6<M>(translator: &Translator<M>, packet: &[u8], offload: Offload) -> Option<Fast<40>> {
     let pair = translator.fast.as_ref()?;
     let policy = &translator.policy;
     let (head, rest) = packet.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
-    let [0x45, tos, l0, l1, _, _, f0, f1, ttl, number, ..] = *head else { return None };
+    let [w0, w1, w2, src, dst] = head.as_chunks::<4>().0 else { return None };
+    let [0x45, tos, l0, l1] = *w0 else { return None };
+    let [ttl, number, _, _] = *w2;
     let total_len = usize::from(u16::from_be_bytes([l0, l1]));
-    let flags = FragmentV4::from_words(0, u16::from_be_bytes([f0, f1]));
+    let flags = FragmentV4::from_words(0, u16::from_be_bytes([w1[2], w1[3]]));
     let payload = rest.get(..total_len.checked_sub(ipv4::HEADER_LEN)?)?;
-    let [_, _, _, _, _, _, _, _, _, _, _, _, s0, s1, s2, s3, d0, d1, d2, d3] = *head;
-    let (src, dst) = (Ipv4Addr::new(s0, s1, s2, s3), Ipv4Addr::new(d0, d1, d2, d3));
+    let (src, dst) = (Ipv4Addr::from_octets(*src), Ipv4Addr::from_octets(*dst));
     let in_order = checksum::is_in_order(head) && !flags.is_fragment() && ttl > 1;
     if !in_order || src != pair.v4 || dst == src || !destination_v4(dst) {
         return None;
@@ -143,29 +149,24 @@ pub(super) fn v4_to_v6<M>(translator: &Translator<M>, packet: &[u8], offload: Of
         protocol::ICMPV4 => (protocol::ICMPV6, echo_v6(pair, payload, dst)?),
         _ => return None,
     };
-    let gso = sized(number, payload, offload.gso, mtu.checked_sub(ipv6::HEADER_LEN)?, GsoKind::TcpV6)?;
+    let room = mtu.saturating_sub(ipv6::HEADER_LEN);
+    let (_, gso) = sized(number, payload, offload.gso, room, (GsoKind::TcpV6, ipv6::HEADER_LEN))?;
     let header = HeaderV6 {
         traffic_class: policy.tos.of(tos),
         // Less than the total length.
-        payload_len: u16::try_from(payload.len()).ok()?,
+        payload_len: payload.len() as u16,
         next_header,
         hop_limit: ttl - 1,
         src: pair.v6,
         dst: pair.embed(dst),
     };
-    Some(Fast {
-        header: header.bytes(),
-        front,
-        payload: Span::new(ipv4::HEADER_LEN, total_len),
-        offload: Offload {
-            csum: offload.csum.moved_to(ipv6::HEADER_LEN as u16),
-            gso: gso.of(ipv6::HEADER_LEN),
-        },
-    })
+    let csum = offload.csum.moved_to(ipv6::HEADER_LEN as u16);
+    let payload = Span::new(ipv4::HEADER_LEN, total_len);
+    Some(Fast { header: header.bytes(), front, payload, offload: Offload { csum, gso } })
 }
 
 /// RFC 7915 section 5.1.
-#[inline]
+#[inline(always)]
 pub(super) fn v6_to_v4<M>(
     translator: &Translator<M>,
     packet: &[u8],
@@ -175,44 +176,38 @@ pub(super) fn v6_to_v4<M>(
     let pair = translator.fast.as_ref()?;
     let policy = &translator.policy;
     let (head, rest) = packet.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
-    let [v0, v1, _, _, l0, l1, number, hop_limit, addresses @ ..] = head;
-    let (src, dst) = addresses.split_first_chunk::<16>()?;
-    let (prefix, src) = src.split_first_chunk::<12>()?;
-    let [s0, s1, s2, s3] = *src else { return None };
-    let src = Ipv4Addr::new(s0, s1, s2, s3);
-    let payload = rest.get(..usize::from(u16::from_be_bytes([*l0, *l1])))?;
-    let ours = *prefix == pair.prefix && *dst == pair.v6.octets();
-    if v0 >> 4 != 6 || !ours || *hop_limit <= 1 || src == pair.v4 || !source_v4(src) {
+    let (front, addresses) = head.split_first_chunk::<8>()?;
+    let [v0, v1, _, _, l0, l1, number, hop_limit] = *front;
+    let (prefix, addresses) = addresses.split_first_chunk::<12>()?;
+    let (src, dst) = addresses.split_first_chunk::<4>()?;
+    let src = Ipv4Addr::from_octets(*src);
+    let payload = rest.get(..usize::from(u16::from_be_bytes([l0, l1])))?;
+    let ours = *prefix == pair.prefix && *dst.first_chunk::<16>()? == pair.v6.octets();
+    if v0 >> 4 != 6 || !ours || hop_limit <= 1 || src == pair.v4 || !source_v4(src) {
         return None;
     }
-    let (protocol, front) = match *number {
-        protocol::TCP => (*number, tcp(payload, pair.shrunk, offload)?),
-        protocol::UDP => (*number, udp(payload, pair.shrunk, offload, ZeroChecksum::Stays)?),
+    let (protocol, front) = match number {
+        protocol::TCP => (number, tcp(payload, pair.shrunk, offload)?),
+        protocol::UDP => (number, udp(payload, pair.shrunk, offload, ZeroChecksum::Stays)?),
         protocol::ICMPV6 => (protocol::ICMPV4, echo_v4(pair, payload, src)?),
         _ => return None,
     };
-    let mtu = (policy.v4_mtu as usize).checked_sub(ipv4::HEADER_LEN)?;
-    let gso = sized(*number, payload, offload.gso, mtu, GsoKind::TcpV4)?;
+    let room = (policy.v4_mtu as usize).saturating_sub(ipv4::HEADER_LEN);
+    let (segment, gso) = sized(number, payload, offload.gso, room, (GsoKind::TcpV4, ipv4::HEADER_LEN))?;
     let total_len = u16::try_from(payload.len() + ipv4::HEADER_LEN).ok()?;
     let ident = state.next_ident(src, pair.v4, protocol);
     let header = HeaderV4 {
         tos: policy.tos.of((v0 << 4) | (v1 >> 4)),
         total_len,
-        fragment: FragmentV4::whole(ident, dont_fragment(ipv4::HEADER_LEN + gso.segment)),
+        fragment: FragmentV4::whole(ident, dont_fragment(ipv4::HEADER_LEN + segment)),
         ttl: hop_limit - 1,
         protocol,
         src,
         dst: pair.v4,
     };
-    Some(Fast {
-        header: header.bytes(),
-        front,
-        payload: Span::new(ipv6::HEADER_LEN, ipv6::HEADER_LEN + payload.len()),
-        offload: Offload {
-            csum: offload.csum.moved_to(ipv4::HEADER_LEN as u16),
-            gso: gso.of(ipv4::HEADER_LEN),
-        },
-    })
+    let csum = offload.csum.moved_to(ipv4::HEADER_LEN as u16);
+    let payload = Span::new(ipv6::HEADER_LEN, ipv6::HEADER_LEN + payload.len());
+    Some(Fast { header: header.bytes(), front, payload, offload: Offload { csum, gso } })
 }
 
 /// What becomes of a UDP checksum of zero.
@@ -291,38 +286,38 @@ fn echo(payload: &[u8], icmp_type: u8, pseudo: Sum) -> Front {
     Front::Icmp { icmp_type, checksum }
 }
 
-/// What leaves a link at once, behind the IP header.
-struct Sized {
+/// Bytes behind the IP header that leave at once, where they fit into `room`, and the super-packet they
+/// are a segment of. One whose segments do not fit is left to the general way.
+#[inline(always)]
+fn sized(
+    number: u8,
+    payload: &[u8],
     gso: Option<Gso>,
-    /// Bytes of one segment, or of the whole payload.
-    segment: usize,
-}
-
-impl Sized {
-    /// With the IP header counted in.
-    #[inline]
-    fn of(&self, ip_header: usize) -> Option<Gso> {
-        let add = u16::try_from(ip_header).unwrap_or_default();
-        self.gso.map(|gso| Gso { header_len: gso.header_len.saturating_add(add), ..gso })
-    }
-}
-
-/// Whether what leaves fits into `room` bytes behind the IP header. A super-packet whose segments do not
-/// is left to the general way.
-#[inline]
-fn sized(number: u8, payload: &[u8], gso: Option<Gso>, room: usize, tcp: GsoKind) -> Option<Sized> {
-    let Some(gso) = gso else {
-        return (payload.len() <= room).then_some(Sized { gso: None, segment: payload.len() });
+    room: usize,
+    out: (GsoKind, usize),
+) -> Option<(usize, Option<Gso>)> {
+    let (segment, gso) = match gso {
+        None => (payload.len(), None),
+        Some(gso) => {
+            let (segment, gso) = super_packet(number, payload, gso, out)?;
+            (segment, Some(gso))
+        }
     };
+    (segment <= room).then_some((segment, gso))
+}
+
+#[inline(always)]
+fn super_packet(number: u8, payload: &[u8], gso: Gso, out: (GsoKind, usize)) -> Option<(usize, Gso)> {
+    let (tcp, ip_header_len) = out;
     let header_len = transport::super_header_len(Transport::of(number), payload)?;
-    let segment = header_len + usize::from(gso.size);
     let kind = match (gso.kind, number) {
         (GsoKind::TcpV4 | GsoKind::TcpV6, protocol::TCP) if gso.size > 0 => tcp,
         (GsoKind::Udp, protocol::UDP) => GsoKind::Udp,
         _ => return None,
     };
-    let gso = Gso { kind, header_len: u16::try_from(header_len).ok()?, ..gso };
-    (segment <= room).then_some(Sized { gso: Some(gso), segment })
+    // An IP header and at most 60 bytes.
+    let all_headers = (ip_header_len + header_len) as u16;
+    Some((header_len + usize::from(gso.size), Gso { kind, header_len: all_headers, ..gso }))
 }
 
 #[cfg(test)]

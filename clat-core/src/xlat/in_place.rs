@@ -29,7 +29,7 @@ pub(super) fn translate<'b, M: AddressMap>(
 }
 
 /// Puts the header right before the payload and the front of the payload over its old one.
-#[inline]
+#[inline(always)]
 fn patch<const H: usize>(fast: &Fast<H>, start: usize, buf: &mut [u8]) -> Option<Range<usize>> {
     let payload = start.checked_add(fast.payload.start())?;
     let end = payload.checked_add(fast.payload.len())?;
