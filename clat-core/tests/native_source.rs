@@ -1,6 +1,8 @@
 //! ICMPv6 errors from routers without IPv4 address (draft-ietf-v6ops-icmpext-xlat-v6only-source): they come
 //! from 192.0.0.8 with a Node Identification object (draft-ietf-intarea-extended-icmp-nodeid).
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use clat_model::build::{DUMMY_V4, ROUTER_V6, V4, V6};
@@ -45,6 +47,16 @@ fn errors_come_from_the_dummy_address_and_name_their_source() {
         let error = V6::back().src(ROUTER_V6).icmp(kind6, code6, [0; 4], &quoted6);
         translates(&error, &with_extension(kind4, code4, &quoted4, 32, &structure(&object())));
     }
+    // A parameter problem has no extension in ICMPv6, but its counterparts may have one.
+    let error = V6::back().src(ROUTER_V6).icmp(4, 1, [0, 0, 0, 6], &quoted6);
+    translates(&error, &with_extension(3, 2, &quoted4, 32, &structure(&object())));
+    let error = V6::back().src(ROUTER_V6).icmp(4, 0, [0, 0, 0, 7], &quoted6);
+    let mut expected = with_extension(12, 0, &quoted4, 32, &structure(&object()));
+    // The pointer stands in the first octet behind the checksum.
+    expected[24] = 8;
+    let sum = u16::from_be_bytes([expected[22], expected[23]]) - 0x0800;
+    expected[22..24].copy_from_slice(&sum.to_be_bytes());
+    translates(&error, &expected);
 }
 
 #[test]

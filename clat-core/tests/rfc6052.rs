@@ -1,5 +1,7 @@
 //! RFC 6052 sections 2 and 3: IPv4-embedded IPv6 addresses.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use clat_core::{Pref64, Pref64Error};

@@ -278,6 +278,24 @@ fn fragments_without_df_are_fragmented_again() {
     }
 }
 
+/// Whether it can be reassembled is not ours to decide.
+#[test]
+fn fragments_of_an_uneven_size_pass() {
+    for len in [1, 7, 1231] {
+        let sent = V4::out().df(false).fragment(1232, true).raw(17, &bytes_of(len));
+        translates(&sent, &V6::out().hop_limit(63).fragment(0x1234, 1232, true).raw(17, &bytes_of(len)));
+    }
+    let payload = bytes_of(1241);
+    let expected = [
+        V6::out().hop_limit(63).fragment(0x1234, 0, true).raw(50, &payload[..1232]),
+        V6::out().hop_limit(63).fragment(0x1234, 1232, true).raw(50, &payload[1232..]),
+    ];
+    becomes(&host(), &V4::out().df(false).fragment(0, true).raw(50, &payload), &expected);
+    let mut c = host();
+    c.v6_mtu = 1280;
+    answered(&c, &V4::out().fragment(0, true).raw(50, &payload), "too_big", (3, 4, 1252));
+}
+
 #[test]
 fn lowest_ipv6_mtu_is_at_least_1280_and_at_most_the_mtu() {
     let sizes = |v6_mtu, lowest| {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use clat_core::{DropReason, QueueState, RateLimit, Verdict};
+use clat_core::{DropReason, QueueState, RateLimit};
 use clat_model::build::{V4, V6, tcp, udp};
 use common::{answered, bytes_of, host, silent};
 use std::net::Ipv4Addr;
@@ -83,10 +83,10 @@ fn may_be_rate_limited() {
     let packet = V4::out().ttl(1).udp(1, 2, b"x");
     let replies = |state: &mut QueueState, n: usize| {
         (0..n)
-            .filter(|_| match translator.translate(&packet, state) {
-                Verdict::Reply(_, DropReason::HopLimit) => true,
-                Verdict::Drop(DropReason::HopLimit) => false,
-                other => panic!("{other:?}"),
+            .filter(|_| {
+                let did = common::did(translator.translate(&packet, state));
+                assert_eq!(did.reason.as_deref(), Some(DropReason::HopLimit.as_str()));
+                did.replied.is_some()
             })
             .count()
     };

@@ -26,6 +26,15 @@ fn large_fragments_have_no_df_either() {
     translates(&sent, &V4::back().ident(7).fragment(0, true).ttl(63).raw(50, &payload));
 }
 
+/// Whether it can be reassembled is not ours to decide.
+#[test]
+fn fragments_of_an_uneven_size_pass() {
+    for (len, more) in [(1239, true), (1239, false), (1240, true), (1240, false), (1, true)] {
+        let sent = V6::back().fragment(0x0102_0408, 80, more).raw(6, &bytes_of(len));
+        translates(&sent, &V4::back().ident(0x0408).fragment(80, more).ttl(63).raw(6, &bytes_of(len)));
+    }
+}
+
 #[test]
 fn total_length_leaves_out_all_extension_headers() {
     let payload = bytes_of(80);

@@ -6,6 +6,7 @@
 
 mod instructions;
 mod process;
+mod rfc_trace;
 mod windows;
 mod workspace;
 
@@ -21,6 +22,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Chore {
+    /// Check that docs/RFC7915-TRACE.md names tests that exist, for every statement
+    RfcTrace,
     /// Cross build for Windows and tests under Wine
     #[command(subcommand)]
     Windows(windows::Command),
@@ -30,6 +33,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let done = match Args::parse().chore {
+        Chore::RfcTrace => rfc_trace::run(),
         Chore::Windows(command) => windows::run(command),
         Chore::Instructions(options) => instructions::run(&options).map(|()| ExitCode::SUCCESS),
     };
