@@ -55,9 +55,8 @@ fn in_place(case: &Case, n: usize, translate: bool) {
 fn gather(case: &Case, n: usize) {
     let (translator, mut state) = (translator(), QueueState::new(1));
     for _ in 0..n {
-        match translator.translate_offloaded(black_box(&case.packet), case.offload, &mut state) {
-            Verdict::Forward(parts) => black_box((parts.head().len(), parts.tail().len(), parts.offload())),
-            verdict => unreachable!("{verdict:?}"),
-        };
+        let verdict = translator.translate_offloaded(black_box(&case.packet), case.offload, &mut state);
+        let Verdict::Forward(parts) = verdict else { unreachable!("{verdict:?}") };
+        black_box((parts.head().len(), parts.tail().len(), parts.offload()));
     }
 }
