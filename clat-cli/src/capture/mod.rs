@@ -180,6 +180,7 @@ impl CaptureTap {
     }
 }
 
+#[cfg(target_os = "linux")]
 impl clat_linux::tap::Tap for CaptureTap {
     fn packet(&mut self, passing: clat_linux::tap::Passing, packet: &[IoSlice<'_>]) {
         let way = match passing {

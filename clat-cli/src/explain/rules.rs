@@ -83,6 +83,13 @@ impl<'m, const N: usize> Rules<'m, N> {
         if matches!(slot, Slot::Source | Slot::Destination) {
             return self.address(before).to_owned();
         }
+        if depth > 0 && slot == Slot::Payload {
+            let limit = [
+                "RFC 1812 section 4.3.2.3: at most 576 bytes",
+                "RFC 4443 section 2.4 (c): at most 1280 bytes",
+            ];
+            return limit[usize::from(self.to_v6)].to_owned();
+        }
         if depth > 0 {
             let section = if self.to_v6 { "4.3" } else { "5.3" };
             return format!("RFC 7915 section {section}: the quoted packet too");
