@@ -384,6 +384,13 @@ pub(crate) fn set_gso_ipv4_max_size(index: u32, bytes: u32) -> RouteNetlinkMessa
     RouteNetlinkMessage::SetLink(message)
 }
 
+/// How many packets wait in the interface until the next is dropped.
+pub(crate) fn set_queue_len(index: u32, packets: u32) -> RouteNetlinkMessage {
+    let mut message = link(index);
+    message.attributes.push(LinkAttribute::TxQueueLen(packets));
+    RouteNetlinkMessage::SetLink(message)
+}
+
 fn link(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;

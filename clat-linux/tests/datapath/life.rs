@@ -100,8 +100,8 @@ fn an_interface_that_is_taken_or_no_tun_is_refused_with_a_word() {
 }
 
 #[test]
-fn ipv4_super_packets_leave_room_for_the_longer_header() {
-    let name = "ipv4_super_packets_leave_room_for_the_longer_header";
+fn the_device_is_tuned() {
+    let name = "the_device_is_tuned";
     let Some(bed) = Bed::new(name, 1, OffloadRequest::Best) else { return };
     let mut ask = LinkMessage::default();
     ask.attributes.push(LinkAttribute::IfName(TUN.to_owned()));
@@ -109,5 +109,7 @@ fn ipv4_super_packets_leave_room_for_the_longer_header() {
         .app
         .enter(|| Netlink::open().and_then(|mut netlink| netlink.get(RouteNetlinkMessage::GetLink(ask))));
     let RouteNetlinkMessage::NewLink(link) = answer.unwrap().unwrap() else { panic!("no link") };
-    assert!(link.attributes.contains(&LinkAttribute::GsoIpv4MaxSize(65_516)), "{:?}", link.attributes);
+    for wanted in [LinkAttribute::GsoIpv4MaxSize(65_516), LinkAttribute::TxQueueLen(2000)] {
+        assert!(link.attributes.contains(&wanted), "{:?}", link.attributes);
+    }
 }
