@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+mod bench_e2e;
 mod instructions;
 mod process;
 mod rfc_trace;
@@ -27,6 +29,9 @@ enum Chore {
     /// Cross build for Windows and tests under Wine
     #[command(subcommand)]
     Windows(windows::Command),
+    /// The speed of the whole path on this kernel, against plain IPv6 and tayga (needs root)
+    #[cfg(target_os = "linux")]
+    BenchE2e(bench_e2e::Options),
     /// Count the instructions of each translation, and compare with the committed baseline (needs valgrind)
     Instructions(instructions::Options),
 }
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
     let done = match Args::parse().chore {
         Chore::RfcTrace => rfc_trace::run(),
         Chore::Windows(command) => windows::run(command),
+        #[cfg(target_os = "linux")]
+        Chore::BenchE2e(options) => bench_e2e::run(&options),
         Chore::Instructions(options) => instructions::run(&options).map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -1,0 +1,126 @@
+//! The table.
+
+use super::{Options, Sample, cases::Case};
+use std::process::Command;
+
+/// Goal for resident memory under load.
+const GOAL_RSS_KIB: u64 = 3072;
+/// Goal for the time from exec to the first packet.
+const GOAL_START_MS: f64 = 10.0;
+
+/// A case with its rounds: plain IPv6, tayga, ours.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) case: &'static Case,
+    pub(super) rounds: Vec<[Sample; 3]>,
+}
+
+/// Resident memory in KiB.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) idle: u64,
+    pub(super) loaded: u64,
+    pub(super) tayga: u64,
+}
+
+/// The middle value.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|v| v.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+impl Row {
+    fn value(&self, peer: usize) -> f64 {
+        median(self.rounds.iter().map(|r| r[peer].value)).unwrap_or(f64::NAN)
+    }
+
+    /// Median of the ratios of ours to a peer within each round.
+    fn ratio(&self, peer: usize) -> f64 {
+        median(self.rounds.iter().map(|r| r[2].value / r[peer].value)).unwrap_or(f64::NAN)
+    }
+
+    fn cpu_a_gbit(&self, peer: usize) -> Option<f64> {
+        median(self.rounds.iter().map(|r| r[peer].cpu / r[peer].gbit))
+    }
+
+    fn goal(&self) -> String {
+        let mut goals = Vec::new();
+        let mut add = |word: &str, goal: f64, is: f64, met: bool| {
+            let verdict = if met { "met" } else { "missed" };
+            goals.push(format!("{word} {goal}: {verdict} ({is:.3})"));
+        };
+        if let Some(goal) = self.case.goal_plain {
+            add("x plain >=", goal, self.ratio(0), self.ratio(0) >= goal);
+        }
+        if let Some(goal) = self.case.goal_tayga {
+            add("x tayga >=", goal, self.ratio(1), self.ratio(1) >= goal);
+        }
+        if let (Some(goal), Some(is)) = (self.case.goal_cpu, self.cpu_a_gbit(2)) {
+            add("CPU s/Gbit <=", goal, is, is <= goal);
+        }
+        goals.join("; ")
+    }
+}
+
+/// Prints everything as Markdown.
+pub(super) fn print(rows: &[Row], memory: &Memory, start: f64, options: &Options) {
+    println!("{}", machine());
+    println!(
+        "\nMedian of {} rounds of {} s, {} queue(s). Columns 2 to 4 are absolute, of this machine at this hour; \
+         ratios are medians of the ratios within a round.\n",
+        options.rounds, options.seconds, options.queues
+    );
+    println!(
+        "| | plain IPv6 | tayga | ours | ours / plain | ours / tayga | CPU s/Gbit ours (tayga) | goal |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    for row in rows {
+        let cpu = match (row.cpu_a_gbit(2), row.cpu_a_gbit(1)) {
+            (Some(ours), Some(tayga)) => format!("{ours:.3} ({tayga:.3})"),
+            _ => String::new(),
+        };
+        println!(
+            "| {}, {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {cpu} | {} |",
+            row.case.name,
+            row.case.unit,
+            row.value(0),
+            row.value(1),
+            row.value(2),
+            row.ratio(0),
+            row.ratio(1),
+            row.goal()
+        );
+    }
+    let verdict = |met: bool| if met { "met" } else { "missed" };
+    println!(
+        "\nResident memory: {} KiB idle, {} KiB after load (goal {GOAL_RSS_KIB}: {}); tayga {} KiB.",
+        memory.idle,
+        memory.loaded,
+        verdict(memory.loaded <= GOAL_RSS_KIB),
+        memory.tayga
+    );
+    println!(
+        "From exec to the first echo: {start:.1} ms (goal {GOAL_START_MS}: {}).",
+        verdict(start <= GOAL_START_MS)
+    );
+}
+
+/// Kernel, CPU, load and date.
+fn machine() -> String {
+    let say = |program: &str, args: &[&str]| {
+        let out = Command::new(program).args(args).output().map(|o| o.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&out).trim().to_owned()
+    };
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name")).unwrap_or_default();
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    format!(
+        "{}, Linux {}, {cpus} x {}, load {}",
+        say("date", &["--utc", "+%Y-%m-%d %H:%M UTC"]),
+        say("uname", &["-r"]),
+        model.trim_matches([':', ' ', '\t']),
+        load.split_whitespace().next().unwrap_or("unknown")
+    )
+}
