@@ -281,10 +281,19 @@ impl Facts {
 
     /// The default routers of a link, best first.
     pub(crate) fn routers(&self, ifindex: IfIndex) -> Vec<Ipv6Addr, 4> {
-        let mut routes: Vec<DefaultRoute6, 16> =
-            self.defaults6.iter().filter(|r| r.ifindex == ifindex).collect();
-        routes.sort_unstable_by_key(|r| (r.metric, r.router));
-        routes.iter().filter_map(|r| r.router).take(4).collect()
+        let mut routers = Vec::new();
+        let mut last = None;
+        let of_link = || {
+            let routes = self.defaults6.iter().filter(|r| r.ifindex == ifindex);
+            routes.filter_map(|r| Some((r.metric, r.router?)))
+        };
+        while let Some(next) = of_link().filter(|r| Some(*r) > last).min() {
+            last = Some(next);
+            if routers.push(next.1).is_err() {
+                break;
+            }
+        }
+        routers
     }
 
     /// A link-local address of ours on a link.

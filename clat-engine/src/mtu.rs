@@ -72,10 +72,12 @@ impl PathMtus {
 
     /// The smallest MTU that at least two destinations under the PREF64 do not exceed.
     pub(crate) fn of_path(&self, pref64: Pref64) -> Option<u32> {
-        let mut mtus: Vec<u32, 8> =
-            self.0.iter().filter(|l| pref64.contains(l.destination)).map(|l| l.mtu).collect();
-        mtus.sort_unstable();
-        mtus.get(1).copied()
+        let through = self.0.iter().filter(|l| pref64.contains(l.destination)).map(|l| l.mtu);
+        let (_, second) = through.fold((None, None), |(least, second), mtu| match least {
+            Some(least) if mtu >= least => (Some(least), Some(second.map_or(mtu, |s: u32| s.min(mtu)))),
+            _ => (Some(mtu), least),
+        });
+        second
     }
 }
 

@@ -269,7 +269,8 @@ impl Plan {
     /// Whether it is tried again, after a pause.
     fn again(&mut self, now: Instant) -> bool {
         self.tries += 1;
-        self.not_before = (self.tries < TRIES).then(|| now + PAUSE * (1 << (self.tries - 1).min(8)));
+        self.not_before =
+            (self.tries < TRIES).then(|| now + PAUSE.saturating_mul(1 << (self.tries - 1).min(8)));
         self.not_before.is_some()
     }
 }

@@ -200,7 +200,7 @@ impl SelfTester {
     }
 
     fn end(&mut self, now: Instant, failed: Option<SelfTestLeg>) -> SelfTest {
-        let grow = |base: Duration, n: u8, most: Duration| (base * (1 << n.min(8))).min(most);
+        let grow = |base: Duration, n: u8, most: Duration| base.saturating_mul(1 << n.min(8)).min(most);
         let pause = if failed.is_some() {
             self.successes = 0;
             self.failures = self.failures.saturating_add(1);

@@ -322,7 +322,7 @@ impl Engine {
 
     /// Nothing is tried for a while, each time longer.
     pub(super) fn pause(&mut self, reason: Reason) {
-        let pause = (PAUSE * (1 << self.failures.min(8))).min(LONGEST_PAUSE);
+        let pause = PAUSE.saturating_mul(1 << self.failures.min(8)).min(LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         self.hold = Some(Hold { until: self.now + pause, reason });
     }

@@ -121,6 +121,11 @@ pub(crate) fn mld2_report(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{
+        Icmpv6Packet, Icmpv6Repr, MldAddressRecord, MldRecordType, MldRepr, NdiscNeighborFlags, NdiscRepr,
+        RawHardwareAddress,
+    };
 
     const MAC: Mac = [2, 0, 0, 0, 0, 9];
 
@@ -170,5 +175,42 @@ mod tests {
     fn rfc4861_section_4_1_solicitation_without_address_tells_no_link_layer_address() {
         assert_eq!(router_solicitation(2, Ipv6Addr::UNSPECIFIED, Some(MAC)).message.len(), 8);
         assert_eq!(router_solicitation(2, a("fe80::9"), Some(MAC)).message.len(), 16);
+    }
+
+    /// What smoltcp reads in a message of ours.
+    fn by_smoltcp(out: &Icmpv6Out, check: impl FnOnce(Icmpv6Repr<'_>)) {
+        let packet = Icmpv6Packet::new_checked(out.message.as_slice()).unwrap();
+        let checksums = ChecksumCapabilities::default();
+        check(Icmpv6Repr::parse(&out.source, &out.destination, &packet, &checksums).unwrap());
+    }
+
+    #[test]
+    fn smoltcp_reads_what_is_meant() {
+        let (target, mac) = (a("2001:db8::9"), RawHardwareAddress::from_bytes(&MAC));
+        let na = advertisement(route("2001:db8::9", "fe80::1"), target, flag::SOLICITED, Some(MAC));
+        by_smoltcp(&na, |repr| {
+            let flags = NdiscNeighborFlags::SOLICITED;
+            let told = NdiscRepr::NeighborAdvert { flags, target_addr: target, lladdr: Some(mac) };
+            assert_eq!(repr, Icmpv6Repr::Ndisc(told));
+        });
+        by_smoltcp(&solicitation(route("fe80::9", "ff02::1:ff00:9"), target, Some(MAC)), |repr| {
+            let asked = NdiscRepr::NeighborSolicit { target_addr: target, lladdr: Some(mac) };
+            assert_eq!(repr, Icmpv6Repr::Ndisc(asked));
+        });
+        by_smoltcp(&router_solicitation(2, a("fe80::9"), Some(MAC)), |repr| {
+            assert_eq!(repr, Icmpv6Repr::Ndisc(NdiscRepr::RouterSolicit { lladdr: Some(mac) }));
+        });
+        by_smoltcp(&echo_request(route("2001:db8::9", "fe80::1"), 7, 1), |repr| {
+            assert_eq!(repr, Icmpv6Repr::EchoRequest { ident: 7, seq_no: 1, data: &[] });
+        });
+        let report = mld2_report(2, a("fe80::9"), a("ff02::1:ff00:9"), Membership::ToExclude);
+        by_smoltcp(&report, |repr| {
+            let Icmpv6Repr::Mld(MldRepr::Report { nr_mcast_addr_rcrds: 1, data }) = repr else {
+                panic!("{repr:?}")
+            };
+            let record = MldAddressRecord::new_checked(data).unwrap();
+            let read = (record.record_type(), record.mcast_addr(), record.num_srcs());
+            assert_eq!(read, (MldRecordType::ChangeToExclude, a("ff02::1:ff00:9"), 0));
+        });
     }
 }
