@@ -5,6 +5,8 @@
 
 #![no_std]
 
+mod engine;
+
 use clat_core::{
     AddressMap, ClatMap, DropReason, EamRow, EamTable, InPlace, NativeSource, Offload, Parts, Policy, Pref64,
     QueueState, RaPref64, RateLimit, Role, Translator, Verdict,

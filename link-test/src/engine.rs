@@ -1,0 +1,26 @@
+//! The control plane: everything but its words for people.
+
+use clat_engine::{Config, Engine, Input, Instant};
+use core::hint::black_box;
+
+/// One round of the shell's loop.
+#[unsafe(no_mangle)]
+pub extern "C" fn clat_engine_everything(engine: &mut Engine, now_ms: u64, input: &Input<'_>) {
+    engine.handle_input(Instant::from_millis(now_ms), *input);
+    while let Some(action) = engine.poll_action() {
+        black_box(&action);
+    }
+    black_box((engine.poll_timeout(), engine.state(), engine.status()));
+    engine.prefixes().for_each(|prefix| {
+        black_box(prefix);
+    });
+    engine.plan().for_each(|step| {
+        black_box(step);
+    });
+}
+
+/// A new engine.
+#[unsafe(no_mangle)]
+pub extern "C" fn clat_engine_new(config: &Config, engine: &mut Engine) {
+    *engine = Engine::new(*config);
+}
