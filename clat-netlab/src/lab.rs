@@ -218,7 +218,10 @@ impl Lab {
         let ready = || {
             let route = self.host.ip(&format!("-6 route show default dev {dev}")).ok()?;
             let addr = self.host.ip(&format!("-6 addr show dev {dev} scope global -tentative")).ok()?;
-            (!route.trim().is_empty() && addr.contains("inet6")).then_some(())
+            let settling = self.host.ip(&format!("-6 addr show dev {dev} tentative")).ok()?;
+            let local = self.host.ip(&format!("-6 route show table local dev {dev} type local")).ok()?;
+            let settled = settling.trim().is_empty() && local.lines().count() == own_addresses(&addr) + 1;
+            (!route.trim().is_empty() && addr.contains("inet6") && settled).then_some(())
         };
         wait_for(Duration::from_secs(10), ready).with_context(|| format!("no IPv6 address on {dev}"))
     }
@@ -288,6 +291,10 @@ impl Lab {
         let text = String::from_utf8_lossy(&body).into_owned();
         text.parse().with_context(|| format!("the server saw {text}"))
     }
+}
+
+fn own_addresses(listing: &str) -> usize {
+    listing.lines().filter(|line| line.contains("inet6")).count()
 }
 
 /// The working folder: `run` is the host's `/run`, `resolv.conf` its resolvers.

@@ -200,6 +200,7 @@ fn a_host_that_does_not_listen_to_advertisements_still_hears_the_prefix() -> Res
     lab.host.ip("link set up0 up")?;
     lab.host.ip("addr add 2001:db8:a::77/64 dev up0")?;
     lab.host.ip("route add default via fe80::1 dev up0")?;
+    lab.link_up(0)?;
     let before = Snapshot::take(&lab.host)?;
     let mut clat = Clat::run(&lab, &[])?;
     clat.wait_state("active")?;
