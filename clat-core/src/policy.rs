@@ -8,7 +8,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 pub struct Policy {
     /// MTU of the next hop towards the PLAT, in bytes. Below 1280 it counts as 1280.
     pub v6_mtu: u32,
-    /// MTU of the next hop towards the IPv4 host, in bytes. Below 68 it counts as 68.
+    /// MTU of the next hop towards the IPv4 host, in bytes. Below 68 it counts as 68, above 65535 as 65535.
     pub v4_mtu: u32,
     /// `lowest-ipv6-mtu` of RFC 7915 section 4, in bytes: IPv4 packets that may be fragmented leave
     /// in IPv6 packets of at most this size. Below 1280 it counts as 1280.

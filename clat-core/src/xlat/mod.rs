@@ -68,11 +68,11 @@ impl Outcome {
 }
 
 impl<M: AddressMap> Translator<M> {
-    /// A translator by this map and policy. MTUs below what the families allow are raised.
+    /// A translator by this map and policy. MTUs outside of what the families allow are brought inside.
     #[must_use]
     pub fn new(map: M, mut policy: Policy) -> Self {
         policy.v6_mtu = policy.v6_mtu.max(ipv6::MIN_MTU);
-        policy.v4_mtu = policy.v4_mtu.max(ipv4::MIN_MTU);
+        policy.v4_mtu = policy.v4_mtu.clamp(ipv4::MIN_MTU, u32::from(u16::MAX));
         policy.lowest_v6_mtu = policy.lowest_v6_mtu.clamp(ipv6::MIN_MTU, policy.v6_mtu);
         let fast = fast::Pair::new(&map, &policy);
         Self { map, policy, fast }
