@@ -1,6 +1,6 @@
 //! How the process ends.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The exit codes of every command: 0, 1, 2, and those that `doctor` has for each finding.
@@ -55,7 +55,8 @@ pub(crate) fn report(result: anyhow::Result<Exit>) -> Exit {
         // The reader had enough (`| head`): nobody is left to tell.
         return Exit::Success;
     }
-    eprintln!("clat-cli: {error:#}");
+    // Where nobody reads standard error, the exit code says it alone.
+    let _ = writeln!(io::stderr(), "clat-cli: {error:#}");
     if error.chain().any(|cause| cause.is::<UsageError>()) { Exit::Usage } else { Exit::Failure }
 }
 

@@ -109,6 +109,16 @@ fn a_reader_that_had_enough_is_no_error() {
 }
 
 #[test]
+fn nobody_reading_standard_error_is_no_crash() {
+    for (args, code) in [(&["explain", "xyz"][..], 2), (&["explain", "--file", "/nonexistent"], 2)] {
+        let mut command = program();
+        let mut child = command.args(args).stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stderr.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
 fn help_and_version_end_with_0_and_nonsense_with_2() {
     assert_eq!(run(&["--help"]).code, 0);
     assert!(run(&["--version"]).text().starts_with("clat-cli "));

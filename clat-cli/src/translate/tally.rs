@@ -3,6 +3,7 @@
 use crate::pcap::{ReadError, Record, link};
 use clat_core::{DropReason, Parts};
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Counters of one run.
@@ -59,12 +60,12 @@ impl Tally {
 
     /// Says all of it on standard error.
     pub(super) fn report(&self, input: &Path, ended: Option<&ReadError>) {
-        for line in self.lines() {
-            eprintln!("{line}");
-        }
+        let mut lines = self.lines();
         if let Some(error) = ended {
-            eprintln!("warning: {}: {error}; what came before it was translated", input.display());
+            lines.push(format!("warning: {}: {error}; what came before it was translated", input.display()));
         }
+        // A reader that had enough of it (`2>&1 | head`) is no failure.
+        let _ = writeln!(io::stderr(), "{}", lines.join("\n"));
     }
 
     fn lines(&self) -> Vec<String> {
