@@ -1,12 +1,14 @@
-//! Neighbour Discovery on real links: two raw sockets, one that hears and one that speaks.
+//! Neighbour Discovery on real links: a raw socket that hears, one that speaks, and one for what must be said
+//! before the host has an address.
 //!
 //! Heard are Router Advertisements (also where the kernel itself does not listen: `accept_ra` 0), solicitations,
 //! advertisements and echo replies, with the interface, the destination and the hop limit that the engine
 //! judges them by. Spoken is whatever the engine says, with the header it asks for: the source may be an
 //! address that is not this host's (RFC 4862 section 5.4.2, proxied advertisements).
 
-use crate::sys::socket::{receive6, set, set_int};
+use crate::sys::socket::{receive6, send_to_group, set, set_int};
 use clat_engine::{Icmpv6In, Icmpv6Out, Input};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -26,6 +28,8 @@ const AT_ONCE: usize = 64;
 pub struct Icmp6 {
     ears: OwnedFd,
     mouth: OwnedFd,
+    /// A packet socket, where the kernel has them.
+    shout: Option<OwnedFd>,
 }
 
 impl Icmp6 {
@@ -43,7 +47,8 @@ impl Icmp6 {
         set_int(&ears, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
         // With this protocol the kernel takes our IPv6 header as it is.
         let mouth = raw(rustix::net::ipproto::RAW)?;
-        Ok(Self { ears, mouth })
+        let shout = socket_with(AddressFamily::PACKET, SocketType::DGRAM, flags, None).ok();
+        Ok(Self { ears, mouth, shout })
     }
 
     /// Tells what was heard; returns at once when nothing was.
@@ -83,8 +88,19 @@ impl Icmp6 {
         // Only an address of the link's own scope carries the interface; any other must be bound to it.
         set_int(&self.mouth, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, signed(out.ifindex))?;
         set(&self.mouth, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_IF, &out.ifindex.to_be_bytes())?;
-        sendto(&self.mouth, &packet, SendFlags::DONTWAIT, &to)?;
-        Ok(())
+        match sendto(&self.mouth, &packet, SendFlags::DONTWAIT, &to) {
+            Ok(_) => Ok(()),
+            Err(Errno::ADDRNOTAVAIL) if out.destination.is_multicast() => self.shout(out, &packet),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The kernel routes nothing on a link where all addresses are tentative; a frame goes without it.
+    fn shout(&self, out: &Icmpv6Out, packet: &[u8]) -> io::Result<()> {
+        let Some(socket) = &self.shout else { return Err(Errno::ADDRNOTAVAIL.into()) };
+        let [.., a, b, c, d] = out.destination.octets();
+        // RFC 2464 section 7.
+        send_to_group(socket, signed(out.ifindex), [0x33, 0x33, a, b, c, d], packet)
     }
 }
 

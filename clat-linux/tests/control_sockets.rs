@@ -146,6 +146,71 @@ fn the_kernel_hands_on_the_pref64_option() {
 }
 
 #[test]
+fn an_address_from_an_announced_prefix_is_told_before_it_is_unique() {
+    let Some(link) = link() else { return };
+    let mut watch = Watch::open().expect("netlink");
+    let mut bytes = advertisement();
+    // 2001:db8:1::/64, on link and for addresses, valid 1800 s, preferred 900 s.
+    bytes.extend_from_slice(&[3, 4, 64, 0xc0, 0, 0, 7, 8, 0, 0, 3, 0x84, 0, 0, 0, 0]);
+    bytes.extend_from_slice(&"2001:db8:1::".parse::<Ipv6Addr>().expect("address").octets());
+    send_from_router(&link, "ff02::1", bytes);
+    let mut told = None;
+    wait_for("the address", || {
+        watch
+            .read(&mut |input| {
+                if let Input::Address6(address) = input
+                    && address.addr.segments()[2] == 1
+                {
+                    told.get_or_insert(address.state);
+                }
+            })
+            .expect("read");
+        told.is_some()
+    });
+    assert_eq!(told, Some(clat_engine::AddressState::Tentative));
+}
+
+#[test]
+fn a_solicitation_goes_out_before_any_address_is_there() {
+    if std::process::Command::new("tcpdump").arg("--version").output().is_err() {
+        return cannot_run("tcpdump");
+    }
+    let Some(link) = link() else { return };
+    run("sysctl -qw net.ipv6.conf.up0.addr_gen_mode=1");
+    run("ip -6 addr flush dev up0");
+    let (ready, wait) = channel();
+    let heard = link.in_router(move || {
+        let dump = std::process::Command::new("timeout")
+            .args([
+                "10",
+                "tcpdump",
+                "-e",
+                "-l",
+                "-n",
+                "-v",
+                "-c",
+                "1",
+                "-i",
+                "down0",
+                "icmp6 and ip6[40] == 133 and src ::",
+            ])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("tcpdump");
+        std::thread::sleep(std::time::Duration::from_millis(700));
+        ready.send(()).expect("the test waits");
+        String::from_utf8(dump.wait_with_output().expect("output").stdout).expect("text")
+    });
+    wait.recv().expect("ready");
+    let icmp6 = Icmp6::open().expect("raw socket");
+    icmp6.send(&message(index("up0"), "::", "ff02::2", vec![133, 0, 0, 0, 0, 0, 0, 0])).expect("sent");
+    let shown = heard.join().expect("the router's thread");
+    assert!(shown.contains("hlim 255") && shown.contains("[icmp6 sum ok]"), "{shown}");
+    assert!(shown.contains("> 33:33:00:00:00:02") && shown.contains("02:00:00:00:00:02 >"), "{shown}");
+}
+
+#[test]
 fn default_routes_learnt_from_advertisements_outlive_the_switch_of_forwarding() {
     let Some(link) = link() else { return };
     // A second uplink, whose router is the same namespace.

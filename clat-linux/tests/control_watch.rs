@@ -61,6 +61,14 @@ fn everything_is_listed_once_between_resync_and_synced() {
 }
 
 #[test]
+fn a_namespace_without_routes_is_listed() {
+    let Some(_namespace) = control_common::Namespace::enter_new() else { return };
+    let mut told = 0;
+    Watch::open().expect("netlink").list(&mut |_| told += 1).expect("list");
+    assert!(told > 2, "resync, the loopback, synced");
+}
+
+#[test]
 fn duplicate_detection_is_told_to_its_end() {
     let Some((_namespace, ..)) = namespace_of_a_host() else { return };
     let mut watch = Watch::open().expect("netlink");

@@ -402,10 +402,12 @@ pub(crate) fn addresses() -> RouteNetlinkMessage {
     RouteNetlinkMessage::GetAddress(AddressMessage::default())
 }
 
-/// Asks for all routes of a family.
+/// Asks for the unicast routes of a family's main table. Older kernels send all tables.
 pub(crate) fn routes(family: AddressFamily) -> RouteNetlinkMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family;
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    message.header.kind = RouteType::Unicast;
     RouteNetlinkMessage::GetRoute(message)
 }
 

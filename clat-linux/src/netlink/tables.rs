@@ -63,7 +63,12 @@ impl Netlink {
     pub fn routes(&mut self) -> Result<Vec<Route>, NetlinkError> {
         let mut routes = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            routes.extend(self.dump(&message::routes(family))?.iter().filter_map(route));
+            match self.dump(&message::routes(family)) {
+                Ok(found) => routes.extend(found.iter().filter_map(route)),
+                // A namespace without a route has no main table.
+                Err(error) if error.errno() == Some(libc::ENOENT) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(routes)
     }

@@ -45,6 +45,7 @@ fn allowed() -> Result<Rules, BackendError> {
     let argument = |index, op, value| {
         SeccompRule::new(vec![SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, value)?])
     };
+    // Packet sockets are opened before: none comes later.
     let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
     let sockets: Result<Vec<_>, _> =
         families.into_iter().map(|family| argument(0, SeccompCmpOp::Eq, number(family))).collect();

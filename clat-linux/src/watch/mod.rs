@@ -2,7 +2,8 @@
 //!
 //! The kernel's multicast groups tell each change. Some it does not tell: the IPv4 routes that fall with a
 //! link or an address, and the one that a replacing route pushes out. After such an event, and when events
-//! were lost, everything is listed anew between [`Input::Resync`] and [`Input::Synced`].
+//! were lost, everything is listed anew between [`Input::Resync`] and [`Input::Synced`]. An address made from
+//! an announced prefix is told by the kernel only when it is known to be unique, and by us when the prefix is heard.
 
 mod facts;
 mod option;
@@ -16,8 +17,9 @@ use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// `RTNLGRP_*`: links, addresses and routes of both families, IPv6 settings of links, ND user options.
-const GROUPS: [u32; 7] = [1, 5, 7, 9, 11, 12, 20];
+/// `RTNLGRP_*`: links, addresses and routes of both families, IPv6 settings of links, prefixes that routers
+/// announce, ND user options.
+const GROUPS: [u32; 8] = [1, 5, 7, 9, 11, 12, 18, 20];
 /// Room for a burst of events while the control thread is busy, in bytes.
 const RECEIVE_BUFFER: i32 = 1024 * 1024;
 
@@ -77,12 +79,13 @@ impl Watch {
     /// # Errors
     /// When the socket fails or the tables cannot be listed.
     pub fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> Result<(), NetlinkError> {
-        let mut anew = false;
+        let (mut anew, mut prefix) = (false, false);
         loop {
             match self.events.recv_from_full() {
                 // Only the kernel is believed.
                 Ok((datagram, from)) if from.port_number() == 0 => {
                     for message in Messages(&datagram) {
+                        prefix |= is_prefix(message);
                         anew |= self.event(message, sink)?;
                     }
                 }
@@ -93,7 +96,14 @@ impl Watch {
                 Err(error) => return Err(error.into()),
             }
         }
-        if anew { self.list(sink) } else { Ok(()) }
+        if anew {
+            return self.list(sink);
+        }
+        if prefix {
+            let addresses = self.tables.addresses()?;
+            addresses.iter().filter(|a| a.address.is_ipv6()).for_each(|a| sink(facts::address(a)));
+        }
+        Ok(())
     }
 
     /// Tells one event. `true` where more may have changed than the kernel says.
@@ -158,6 +168,12 @@ impl Watch {
             network: 0,
         }));
     }
+}
+
+/// Whether a router has announced a prefix (RFC 4861 section 4.6.2).
+fn is_prefix(message: &[u8]) -> bool {
+    const RTM_NEWPREFIX: u16 = 52;
+    NetlinkBuffer::new_checked(message).is_ok_and(|header| header.message_type() == RTM_NEWPREFIX)
 }
 
 impl AsFd for Watch {
