@@ -50,11 +50,11 @@ impl Ends {
 const PROTOCOLS: [u8; 8] = [1, 6, 17, 1, 33, 136, 50, 17];
 const NEXT: [u8; 16] = [58, 6, 17, 58, 44, 0, 60, 43, 58, 17, 33, 136, 59, 44, 58, 6];
 
-/// Makes a packet of either family (by its first bit) plausible.
+/// Makes a packet of either family plausible: by its version, else by its first bit.
 pub fn mend(packet: &mut [u8], leave: Leave, ends: Ends) {
-    match packet.first() {
-        Some(first) if first & 0x80 == 0 => mend_v4(packet, leave, ends),
-        Some(_) => mend_v6(packet, leave, ends),
+    match packet.first().map(|b| b >> 4) {
+        Some(6 | 8..) => mend_v6(packet, leave, ends),
+        Some(_) => mend_v4(packet, leave, ends),
         None => {}
     }
 }

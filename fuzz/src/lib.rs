@@ -8,12 +8,13 @@
 #[path = "../../clat-core/tests/common/mod.rs"]
 mod common;
 
-use clat_core::{ClatMap, QueueState, Translator, Verdict};
+use clat_core::{ClatMap, Parts, QueueState, Translator, Verdict};
 use clat_model::build::LOCAL_V4;
 use clat_model::judge::Did;
 use clat_model::mend::{Ends, Leave, mend};
 use clat_model::{Config, Row};
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::OnceLock;
 
 /// Octets in front of the packet.
 pub const CONTROL: usize = 3;
@@ -56,8 +57,38 @@ impl Case {
     }
 }
 
+/// A translator of each configuration, made once.
+pub fn prepared(first: u8, second: u8) -> &'static (Translator<ClatMap<4>>, Ends) {
+    static ALL: OnceLock<Vec<(Translator<ClatMap<4>>, Ends)>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        let configs = (0..=u16::MAX).step_by(7).map(|i| config(i.to_be_bytes()[0], i.to_be_bytes()[1]));
+        configs.map(|c| (common::translator(&c), Ends::of(&c))).collect()
+    });
+    &all[usize::from(u16::from_be_bytes([first, second])) / 7]
+}
+
+/// Looks at every byte of a verdict without keeping any.
+pub fn drain(verdict: Verdict<'_>) {
+    let look = |parts: Parts<'_>| {
+        let slices = parts.slices();
+        assert_eq!(slices.iter().map(|s| s.len()).sum::<usize>(), parts.len());
+        assert!(parts.len() >= 20, "not even a header");
+        let sent =
+            if slices[0][0] >> 4 == 4 { [slices[0][2], slices[0][3]] } else { [slices[0][4], slices[0][5]] };
+        let header = if slices[0][0] >> 4 == 4 { 0 } else { 40 };
+        assert_eq!(header + usize::from(u16::from_be_bytes(sent)), parts.len(), "length of the header");
+    };
+    match verdict {
+        Verdict::Forward(parts) | Verdict::Reply(parts, _) => look(parts),
+        Verdict::Fragment(pieces) => pieces.for_each(look),
+        Verdict::Drop(_) => {}
+        Verdict::Segment => panic!("Segment for a packet without segments"),
+    }
+}
+
 pub fn state() -> QueueState {
-    common::state()
+    static SEEDED: OnceLock<QueueState> = OnceLock::new();
+    SEEDED.get_or_init(common::state).clone()
 }
 
 /// A verdict in plain types, its parts read in every way.
