@@ -1,6 +1,7 @@
 //! `run`, `status`, `stop` and `doctor` where nothing runs: what they say, and how they end.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 use std::path::PathBuf;
 use std::process::{Command, Output};
 

@@ -1,5 +1,5 @@
 //! Arguments of the commands that touch the host or speak to a running instance.
-use clap::{Args, Subcommand};
+use clap::Args;
 use clat_core::Pref64;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -123,7 +123,7 @@ pub(crate) struct StopArgs {
 
 /// `service` (Windows)
 #[cfg(windows)]
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Debug, clap::Subcommand)]
 pub(crate) enum ServiceCommand {
     /// Register the service, to start with the system.
     Install,

@@ -23,6 +23,14 @@ pub(crate) struct File {
     pub clat_v4: Option<Ipv4Addr>,
     /// IPv6 address of the CLAT instead of one from the uplink's prefix.
     pub clat_v6: Option<Ipv6Addr>,
+    /// A prefix that is routed to this host (RFC 6877 section 6.3, RFC 9663): the CLAT's address is made in
+    /// it, and nothing is claimed on the uplink.
+    #[serde(deserialize_with = "prefix")]
+    pub clat_prefix: Option<(Ipv6Addr, u8)>,
+    /// Metric of the IPv4 default route.
+    pub metric: Option<u32>,
+    /// Advertise a TCP MSS that fits on the IPv4 default route.
+    pub clamp_mss: Option<bool>,
     /// Name of the tunnel device.
     pub tun: Option<String>,
     /// MTU of the IPv4 side, in bytes.
@@ -63,7 +71,7 @@ pub(crate) struct File {
 pub(crate) struct Discovery {
     /// Listen to router advertisements (RFC 8781).
     pub ra: Option<bool>,
-    /// Ask DNS (RFC 7050).
+    /// Ask DNS where no router announces a prefix (RFC 7050).
     pub dns: Option<bool>,
     /// Ask these instead of the uplink's own resolvers.
     pub resolvers: Vec<IpAddr>,
@@ -75,6 +83,8 @@ pub(crate) struct Discovery {
 pub(crate) struct SelfTest {
     /// Test the path after each start and then now and again.
     pub enabled: Option<bool>,
+    /// An IPv4 address behind the NAT64 that answers echo requests, instead of the well-known ones.
+    pub target: Option<Ipv4Addr>,
 }
 
 /// `[translation]`
@@ -128,6 +138,17 @@ where
     text.parse().map(Some).map_err(serde::de::Error::custom)
 }
 
+fn prefix<'de, D: Deserializer<'de>>(input: D) -> Result<Option<(Ipv6Addr, u8)>, D::Error> {
+    let text = String::deserialize(input)?;
+    let parse = || {
+        let (addr, len) = text.split_once('/')?;
+        let (addr, len): (Ipv6Addr, u8) = (addr.parse().ok()?, len.parse().ok()?);
+        (len <= 120).then_some((addr, len))
+    };
+    let found = parse().ok_or_else(|| serde::de::Error::custom("write it as 2001:db8::/64, at most /120"))?;
+    Ok(Some(found))
+}
+
 fn mtu<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u32>, D::Error> {
     within(input, 68, 65535)
 }
@@ -165,6 +186,9 @@ mod tests {
             pref64 = "2001:db8:64::/96"
             clat-v4 = "192.0.0.2"
             clat-v6 = "2001:db8::464"
+            clat-prefix = "2001:db8:1::/64"
+            metric = 5000
+            clamp-mss = true
             tun = "clat7"
             mtu = 1400
             source = "pcap"
@@ -183,6 +207,7 @@ mod tests {
             resolvers = ["2001:db8::53", "192.0.2.53"]
             [self-test]
             enabled = false
+            target = "198.51.100.1"
             [translation]
             udp-zero-checksum = "drop"
             private-ipv4 = "drop"
@@ -195,6 +220,25 @@ mod tests {
         assert_eq!(file.discovery.resolvers.len(), 2);
         assert_eq!(file.translation.udp_zero_checksum, Some(UdpZeroChecksum::Drop));
         assert_eq!(file.self_test.enabled, Some(false));
+        assert_eq!(file.clat_prefix, Some(("2001:db8:1::".parse().unwrap(), 64)));
+    }
+
+    /// The commented file that is shipped has every key and no other, each with a value that is taken.
+    #[test]
+    fn the_shipped_file_names_every_key() {
+        let shipped = include_str!("../../../packaging/linux/clat.toml");
+        assert_eq!(parse(shipped).unwrap(), File::default(), "as it is it says nothing");
+        let mut lines: Vec<&str> = shipped.lines().collect();
+        for line in &mut lines {
+            let bare = line.strip_prefix('#').filter(|rest| rest.contains(" = ") && !rest.starts_with(' '));
+            *line = bare.unwrap_or(line);
+        }
+        let text = lines.join("\n");
+        parse(&text).unwrap();
+        let shown = toml::from_str::<toml::Table>(&text).unwrap();
+        let fields = format!("{:?}", File::default());
+        let in_tables: usize = shown.values().filter_map(|v| v.as_table()).map(toml::Table::len).sum();
+        assert_eq!(fields.matches(": ").count(), shown.len() + in_tables, "{fields}");
     }
 
     #[test]
@@ -206,6 +250,7 @@ mod tests {
             ("pref64 = \"64:ff9b::/97\"", "97"),
             ("clat-v4 = \"192.0.0.256\"", "IPv4"),
             ("[translation]\nprivate-ipv4 = \"maybe\"", "maybe"),
+            ("clat-prefix = \"2001:db8::/128\"", "at most /120"),
             ("tun = \"a\"\ntun = \"b\"", "duplicate"),
         ];
         for (text, needle) in cases {

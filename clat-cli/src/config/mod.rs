@@ -31,6 +31,12 @@ pub(crate) struct Settings {
     pub clat_v4: Option<Ipv4Addr>,
     /// IPv6 address, when not made by itself.
     pub clat_v6: Option<Ipv6Addr>,
+    /// A prefix routed to this host to make the IPv6 address in.
+    pub clat_prefix: Option<(Ipv6Addr, u8)>,
+    /// Metric of the IPv4 default route, when not the usual one.
+    pub metric: Option<u32>,
+    /// Advertise a TCP MSS that fits.
+    pub clamp_mss: bool,
     /// Name of the device.
     pub tun: String,
     /// MTU of the IPv4 side in bytes, when not the IPv6 side's less 28.
@@ -59,12 +65,14 @@ pub(crate) struct Settings {
     pub metrics: Option<Metrics>,
     /// Listen to router advertisements.
     pub ra: bool,
-    /// Ask DNS for the prefix.
+    /// Ask DNS for the prefix where no router announces one.
     pub dns: bool,
     /// Resolvers to ask, when not the uplink's own.
     pub resolvers: Vec<IpAddr>,
     /// Test the path.
     pub self_test: bool,
+    /// What the test reaches for, when not the well-known addresses.
+    pub self_test_target: Option<Ipv4Addr>,
     /// What the standards leave open; the MTUs are set at each activation.
     pub policy: Policy,
 }
@@ -156,6 +164,9 @@ impl Settings {
             pref64: args.pref64.or(file.pref64),
             clat_v4: args.clat_v4.or(file.clat_v4),
             clat_v6: args.clat_v6.or(file.clat_v6),
+            clat_prefix: file.clat_prefix,
+            metric: file.metric,
+            clamp_mss: file.clamp_mss.unwrap_or(false),
             tun: args.tun.clone().or(file.tun).unwrap_or_else(|| DEFAULT_TUN.to_owned()),
             mtu: args.mtu.or(file.mtu),
             source,
@@ -172,6 +183,7 @@ impl Settings {
             ra: file.discovery.ra.unwrap_or(true),
             dns: file.discovery.dns.unwrap_or(true),
             resolvers: file.discovery.resolvers,
+            self_test_target: file.self_test.target,
             self_test: file.self_test.enabled.unwrap_or(true),
         }
     }
@@ -190,6 +202,9 @@ impl Settings {
         }
         if let Some(v6) = self.clat_v6.filter(|v6| !usable_v6(*v6)) {
             return Err(usage(format!("--clat-v6 {v6}: no global unicast address")));
+        }
+        if self.clat_v6.is_some() && self.clat_prefix.is_some() {
+            return Err(usage("clat-v6 and clat-prefix: one of them, not both"));
         }
         if let (Some(prefix), Some(v6)) = (self.pref64, self.clat_v6)
             && prefix.extract(v6).is_some()
@@ -250,10 +265,8 @@ mod tests {
 
     fn args(line: &str) -> RunArgs {
         let words = ["clat-cli", "run"].into_iter().chain(line.split_whitespace());
-        match Cli::parse_from(words).command {
-            Command::Run(args) => args,
-            other => panic!("{other:?}"),
-        }
+        let Command::Run(args) = Cli::parse_from(words).command else { panic!("{line:?} is no run") };
+        args
     }
 
     fn merge(line: &str, file: &str) -> anyhow::Result<Settings> {
@@ -283,6 +296,7 @@ mod tests {
             ("--clat-v4 224.0.0.1", "", "--clat-v4"),
             ("--clat-v6 fe80::1", "", "--clat-v6"),
             ("--pref64 64:ff9b::/96 --clat-v6 64:ff9b::1", "", "inside"),
+            ("--clat-v6 2001:db8::1", "clat-prefix = \"2001:db8::/64\"", "not both"),
             ("", "metrics = \"0.0.0.0:9464\"", "loopback"),
             ("", "metrics = \"unix:relative\"", "absolute"),
             ("", "source = \"tap\"", "routed"),

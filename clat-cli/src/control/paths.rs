@@ -57,9 +57,14 @@ impl StateDir {
             Err(e) => return Err(e),
         }
         let meta = fs::symlink_metadata(&self.0)?;
-        let ours = meta.is_dir() && meta.uid() == rustix::process::geteuid().as_raw();
-        if !ours || meta.mode() & 0o022 != 0 {
-            let text = format!("{} is writable by others: remove it", self.0.display());
+        if !meta.is_dir() || meta.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                "it belongs to another user: run as root, or name another folder with --state-dir",
+            ));
+        }
+        if meta.mode() & 0o022 != 0 {
+            let text = "other users may write to it: remove it";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         fs::set_permissions(&self.0, fs::Permissions::from_mode(0o755))
@@ -104,7 +109,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o755);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
         let error = dir.create().unwrap_err();
-        assert!(error.to_string().contains("writable by others"), "{error}");
+        assert!(error.to_string().contains("other users may write"), "{error}");
         fs::remove_dir(&path).unwrap();
     }
 

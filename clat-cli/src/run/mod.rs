@@ -80,11 +80,18 @@ fn engine_config(settings: &Settings, host: &impl Host) -> Config {
     config.uplink = settings.uplink.as_deref().map(|name| host.interface_index(name).unwrap_or(u32::MAX));
     config.pref64 = settings.pref64;
     config.clat_v4 = settings.clat_v4;
-    config.clat_v6 = settings.clat_v6.map_or(ClatV6::Auto, ClatV6::Fixed);
+    config.clat_v6 = match (settings.clat_v6, settings.clat_prefix) {
+        (Some(addr), _) => ClatV6::Fixed(addr),
+        (None, Some((prefix, len))) => ClatV6::Delegated { prefix, len },
+        (None, None) => ClatV6::Auto,
+    };
+    config.v4_metric = settings.metric.unwrap_or(Config::V4_METRIC);
+    config.clamp_mss = settings.clamp_mss;
     config.v4_mtu = settings.mtu;
     config.force = settings.force;
     config.ask_dns = settings.dns;
     config.self_test = settings.self_test;
+    config.probe_target = settings.self_test_target;
     config.return_path = current::RETURN_PATH;
     config
 }

@@ -188,6 +188,14 @@ impl<'l> Instance<'l> {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}\n{}", self.log()))
     }
 
+    pub(crate) fn wait_until(&self, what: &str, holds: impl Fn(&serde_json::Value) -> bool) {
+        let start = Instant::now();
+        while !holds(&self.status()) {
+            assert!(start.elapsed() < Duration::from_secs(20), "not {what}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn kill(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());

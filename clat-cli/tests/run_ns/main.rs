@@ -1,6 +1,7 @@
 //! `run` on real kernels, in network namespaces: life cycle, sockets, reload, crash. Needs root and `ip`.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used)]
 
 mod lab;
 
@@ -126,15 +127,31 @@ fn everybody_may_ask_and_only_root_may_order() {
 }
 
 #[test]
-fn a_device_taken_away_is_said_and_the_rest_undone() {
+fn a_device_taken_away_is_opened_again() {
     let Some(lab) = lab("taken") else { return };
     let before = lab.host.configuration();
     let mut instance = Instance::start(&lab, "--pref64 64:ff9b::/96");
     instance.wait_for("-> active");
     lab.host.ip("link del clat");
+    instance.wait_for("removed by another program");
+    instance.wait_until("active again", |s| {
+        let lost = |t: &serde_json::Value| t["reason"] == "device-lost";
+        s["state"] == "active" && s["transitions"].as_array().unwrap().iter().any(lost)
+    });
+    lab.host.ping("192.0.2.1");
+    assert_eq!(instance.stop(), Some(0));
+    assert_eq!(lab.host.configuration(), before);
+}
+
+#[test]
+fn a_device_taken_away_from_others_is_the_end() {
+    let Some(lab) = lab("gone") else { return };
+    let args = "--no-configure --pref64 64:ff9b::/96 --clat-v6 2001:db8::464 --tun clat7";
+    let mut instance = Instance::start(&lab, args);
+    instance.wait_for("translating");
+    lab.host.ip("link del clat7");
     assert_eq!(instance.wait(Duration::from_secs(10)), Some(1));
     assert!(instance.log().contains("removed by another program"), "{}", instance.log());
-    assert_eq!(lab.host.configuration(), before);
 }
 
 #[test]

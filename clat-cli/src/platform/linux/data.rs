@@ -132,6 +132,7 @@ impl DataPath {
 
 /// What the engine needs to know of a device that could not be opened.
 pub(super) const fn failure_kind(error: &OpenError) -> StepErrorKind {
+    #[allow(clippy::wildcard_enum_match_arm)] // what is not named may pass
     match error {
         OpenError::Permission { .. } => StepErrorKind::Denied,
         OpenError::Busy(_) | OpenError::OtherKind(..) => StepErrorKind::Conflict,

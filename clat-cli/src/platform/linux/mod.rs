@@ -16,14 +16,15 @@ use crate::control::paths::StateDir;
 use crate::control::protocol::Answer;
 use crate::control::server::Server;
 use crate::status::model::{Counters, Device, Dropped};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Instant, Probe, ReturnPath, Step, StepError, StepErrorKind, StepId,
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Probe, ReturnPath, Step, StepError, StepErrorKind, StepId,
     TranslatorParams,
 };
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
+use clat_linux::pump::PumpError;
 use data::DataPath;
 use notify::Notifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -45,6 +46,13 @@ fn told(error: &PlanError) -> StepError {
 
 /// The kernel answers for the CLAT address and forwards to the device.
 pub(crate) const RETURN_PATH: ReturnPath = ReturnPath::Proxy;
+
+/// A device that is closed anyway: why its threads had ended is of no use any more.
+fn told_only(closed: Result<(), PumpError>) {
+    if let Err(error) = closed {
+        debug!("data path: {error}");
+    }
+}
 
 /// This machine.
 #[derive(Debug)]
@@ -72,7 +80,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let signals = Signals::catch().context("signals")?;
     let dir = StateDir::here(settings.state_dir.as_deref());
     let (tun, plan) = match settings.configure {
-        false => (Some(data::open_device(settings)?), None),
+        false => (Some(data::open_device(settings).map_err(|e| anyhow!("{e}"))?), None),
         true => (None, Some(open_plan(&dir)?)),
     };
     let mut host = Linux::new(settings, plan, signals);
@@ -116,7 +124,7 @@ pub(crate) fn look(settings: &Settings) -> anyhow::Result<Linux> {
 
 /// Puts back what a dead instance has left, and says what became of it.
 pub(crate) fn recover(dir: &StateDir) -> anyhow::Result<Vec<String>> {
-    dir.create().with_context(|| dir.path().display().to_string())?;
+    create(dir)?;
     let (plan, recovery) = Plan::open(dir.path())?;
     plan.close()?;
     let failed = recovery.failed.iter().map(|(change, why)| format!("could not undo: {change}: {why}"));
@@ -127,8 +135,12 @@ pub(crate) fn recover(dir: &StateDir) -> anyhow::Result<Vec<String>> {
     Ok(restored.chain(recovery.left.iter().map(|change| format!("nothing to do: {change}"))).collect())
 }
 
+fn create(dir: &StateDir) -> anyhow::Result<()> {
+    dir.create().with_context(|| format!("{}: the journal needs this folder", dir.path().display()))
+}
+
 fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
-    dir.create().with_context(|| dir.path().display().to_string())?;
+    create(dir)?;
     let (plan, recovery) = Plan::open(dir.path())?;
     for change in &recovery.restored {
         info!("a crashed instance left this, now undone: {change}");
@@ -159,7 +171,7 @@ impl Linux {
 
     fn listen(&mut self) -> anyhow::Result<()> {
         let identifier = u16::from_ne_bytes(secret::random());
-        self.senses = Some(Senses::open(identifier, self.settings.resolvers.clone(), &mut self.notes)?);
+        self.senses = Some(Senses::open(identifier, &self.settings, &mut self.notes)?);
         Ok(())
     }
 
@@ -200,8 +212,8 @@ impl Linux {
         }
     }
 
-    fn close_device(&mut self) {
-        let Some(data) = self.data.take() else { return };
+    fn close_device(&mut self) -> Result<(), PumpError> {
+        let Some(data) = self.data.take() else { return Ok(()) };
         self.past.add(&data.counters());
         if let Some(plan) = &mut self.plan {
             plan.set_device(None);
@@ -209,9 +221,7 @@ impl Linux {
         if let Some(senses) = &mut self.senses {
             senses.set_device(None);
         }
-        if let Err(error) = data.close() {
-            debug!("data path: {error}");
-        }
+        data.close()
     }
 
     /// Waits for the first thing to happen.
@@ -232,7 +242,10 @@ impl Linux {
 
     /// Why the data path ended by itself, if it did.
     fn data_path_end(&mut self) -> Option<String> {
-        let ended = self.data.take_if(|data| data.has_ended())?.close();
+        if !self.data.as_ref()?.has_ended() {
+            return None;
+        }
+        let ended = self.close_device();
         Some(ended.err().map_or_else(|| "the data threads ended".to_owned(), |e| e.to_string()))
     }
 
@@ -274,7 +287,9 @@ impl Host for Linux {
             }
         }
         if let Some(text) = self.data_path_end() {
-            sink(now, Event::Fatal(text));
+            // The engine opens another one; where others configure the host, they would have to as well.
+            sink(now, if self.plan.is_some() { Event::Note(text) } else { Event::Fatal(text) });
+            sink(now, Event::Input(Input::DeviceLost));
         }
         for signal in self.signals.take() {
             sink(
@@ -300,7 +315,7 @@ impl Host for Linux {
 
     fn undo(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
         if *step == Step::OpenDevice {
-            self.close_device();
+            told_only(self.close_device());
         }
         let Some(plan) = &mut self.plan else { return Err(NO_PLAN) };
         plan.undo(id).map(|found| debug!(?found, "undone")).map_err(|e| told(&e))
@@ -384,7 +399,7 @@ impl Host for Linux {
 
     fn close(&mut self) -> anyhow::Result<()> {
         let closed = self.plan.take().map(Plan::close).transpose();
-        self.close_device();
+        told_only(self.close_device());
         closed?;
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! follows from them: the resolvers of each link, other programs' CLATs.
 
 use super::interfaces;
+use crate::config::Settings;
 use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe};
 use clat_linux::dns::Dns;
 use clat_linux::icmp6::Icmp6;
@@ -37,6 +38,8 @@ pub(super) struct Senses {
     resolvers: Resolvers,
     /// Resolvers that the operator names; none to find them.
     named: Vec<IpAddr>,
+    /// Whether router advertisements are listened to.
+    ra: bool,
     tables: Netlink,
     device: Option<IfIndex>,
     /// The CLATs of others that the engine knows of.
@@ -54,6 +57,7 @@ struct Links {
 }
 
 impl Links {
+    #[allow(clippy::wildcard_enum_match_arm)] // four of many
     fn note(&mut self, input: &Input<'_>) {
         match input {
             Input::Link(Link { ifindex, kind, .. }) => {
@@ -79,7 +83,11 @@ impl Links {
 
 impl Senses {
     /// Opens them in the network namespace of the calling thread. What is missing is noted with its cost.
-    pub(super) fn open(identifier: u16, named: Vec<IpAddr>, notes: &mut Vec<String>) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        identifier: u16,
+        settings: &Settings,
+        notes: &mut Vec<String>,
+    ) -> anyhow::Result<Self> {
         let icmp6 = Icmp6::open()
             .inspect_err(|e| {
                 notes.push(format!(
@@ -98,7 +106,8 @@ impl Senses {
             anew: true,
             links: Links::default(),
             resolvers: Resolvers::watch(),
-            named,
+            named: settings.resolvers.clone(),
+            ra: settings.ra,
             tables: Netlink::open()?,
             device: None,
             others: BTreeMap::new(),
@@ -127,6 +136,12 @@ impl Senses {
 
     /// Tells what was heard; returns at once when nothing was.
     pub(super) fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> anyhow::Result<()> {
+        let ra = self.ra;
+        let sink = &mut |input: Input<'_>| {
+            if ra || !is_advertisement(&input) {
+                sink(input);
+            }
+        };
         let asleep = asleep();
         if asleep.saturating_sub(self.asleep) > SLEPT {
             debug!("the machine slept");
@@ -151,9 +166,10 @@ impl Senses {
         let (links, mut synced) = (&mut self.links, false);
         let mut noting = |input: Input<'_>| {
             links.note(&input);
-            match input {
-                Input::Synced => synced = true,
-                other => sink(other),
+            if matches!(input, Input::Synced) {
+                synced = true;
+            } else {
+                sink(input);
             }
         };
         if std::mem::take(&mut self.anew) {
@@ -238,6 +254,15 @@ impl Senses {
             debug!("self-test: {} bytes to {}: {e}", probe.size, probe.target);
         }
     }
+}
+
+/// Whether it came by a router advertisement (RFC 4861 section 4.2).
+fn is_advertisement(input: &Input<'_>) -> bool {
+    const ROUTER_ADVERTISEMENT: u8 = 134;
+    if let Input::Icmpv6(heard) = input {
+        return heard.message.first() == Some(&ROUTER_ADVERTISEMENT);
+    }
+    matches!(input, Input::Pref64Option { .. })
 }
 
 /// How long the machine has slept: what one clock counts and the other does not.
