@@ -56,7 +56,7 @@ impl Chooser<'_> {
         entries
             .filter(|e| e.ifindex == self.uplink && !self.covers_host(e.prefix))
             .map(|e| Choice { entry: *e, source: self.source(e.prefix) })
-            .filter(|c| !is_unreachable(c))
+            .filter(|c| !is_unreachable(c) && !covers_source(c))
             .min_by_key(|c| {
                 let common = c.source.map_or(0, |s| common_bits(s.prefix, c.entry.prefix));
                 let label = c.source.is_some_and(|s| same_label(s.prefix, c.entry.prefix));
@@ -83,25 +83,35 @@ impl Chooser<'_> {
     }
 
     fn on_link_source(&self, pref64: Pref64) -> Option<Source> {
-        // A tentative address tells its prefix as well as any: the claim need not wait for the host's own.
+        let (prefix, state, doubtful) = self.places().min_by_key(|(prefix, state, doubtful)| {
+            let deprecated = *state == AddressState::Deprecated;
+            let common = Reverse(common_bits(*prefix, pref64));
+            (deprecated, !same_label(*prefix, pref64), !self.is_in_use(*prefix), common, *doubtful, *prefix)
+        })?;
+        // A deprecated prefix carries what runs already, and nothing new (RFC 4862 section 5.5.4).
+        let fit = state != AddressState::Deprecated || self.is_in_use(prefix);
+        fit.then_some(Source { prefix, len: 64, on_link: true, doubtful })
+    }
+
+    /// The /64s of the uplink, each with its state and whether nothing says that it is on-link. They are
+    /// known from the host's addresses, tentative ones too, and from the routers before there are any: the
+    /// claim need not wait for the host's own address.
+    fn places(&self) -> impl Iterator<Item = (Ipv6Addr, AddressState, bool)> {
         let usable = |a: &Address6| {
             a.ifindex == self.uplink
                 && a.state != AddressState::Duplicate
                 && Some(a.addr) != self.clat_v6
                 && is_global(a.addr)
         };
-        let best = self.facts.addresses6.iter().filter(usable).min_by_key(|a| {
-            let prefix = high_half(a.addr);
-            let in_use = self.in_use.is_some_and(|u| u.prefix == prefix);
-            let deprecated = a.state == AddressState::Deprecated;
-            let common = Reverse(common_bits(prefix, pref64));
-            (deprecated, !same_label(prefix, pref64), !in_use, common, self.is_single(a), prefix)
-        })?;
-        let prefix = high_half(best.addr);
-        // A deprecated prefix carries what runs already, and nothing new (RFC 4862 section 5.5.4).
-        let in_use = self.in_use.is_some_and(|u| u.prefix == prefix);
-        let fit = best.state != AddressState::Deprecated || in_use;
-        fit.then_some(Source { prefix, len: 64, on_link: true, doubtful: self.is_single(&best) })
+        let of_host = self.facts.addresses6.iter().filter(usable);
+        let of_routers = self.facts.autonomous(self.uplink).filter(|prefix| is_global(*prefix));
+        of_host
+            .map(|a| (high_half(a.addr), a.state, self.is_single(&a)))
+            .chain(of_routers.map(|prefix| (high_half(prefix), AddressState::Preferred, false)))
+    }
+
+    fn is_in_use(&self, prefix: Ipv6Addr) -> bool {
+        self.in_use.is_some_and(|u| u.prefix == prefix)
     }
 
     /// Whether the address stands alone (DHCPv6, /128) and no router says that its /64 is on-link.
@@ -128,6 +138,11 @@ const fn rank(source: Provenance) -> u8 {
 fn is_unreachable(choice: &Choice) -> bool {
     let source = choice.source.map(|s| s.prefix);
     choice.entry.prefix.prefix().is_unique_local() && source.is_some_and(|s| !s.is_unique_local())
+}
+
+/// No NAT64 has a prefix of the link itself.
+fn covers_source(choice: &Choice) -> bool {
+    choice.source.is_some_and(|s| s.on_link && choice.entry.prefix.contains(s.prefix))
 }
 
 const fn is_global(addr: Ipv6Addr) -> bool {
@@ -165,6 +180,7 @@ const fn label(addr: Ipv6Addr) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Announced;
     use std::vec::Vec;
 
     const UPLINK: IfIndex = 2;
@@ -176,6 +192,11 @@ mod tests {
     fn ra(prefix: &str, router: &str) -> Entry {
         let source = Provenance::Ra { router: router.parse().unwrap() };
         Entry { source, expires: Some(Instant::from_millis(1)), ..manual(prefix.parse().unwrap(), UPLINK) }
+    }
+
+    fn announced(prefix: &str) -> Announced {
+        let (prefix, until) = (prefix.parse().unwrap(), Instant::from_millis(9));
+        Announced { ifindex: UPLINK, prefix, len: 64, on_link: true, autonomous: true, until }
     }
 
     fn dns(prefix: &str) -> Entry {
@@ -267,6 +288,27 @@ mod tests {
     }
 
     #[test]
+    fn a_router_tells_the_prefix_until_the_host_knows_better() {
+        let config = Config::new([0; 16], 0);
+        let mut facts = Facts::new();
+        let source = |facts: &Facts| {
+            let chooser = Chooser { config: &config, facts, uplink: UPLINK, clat_v6: None, in_use: None };
+            chooser.source(Pref64::WELL_KNOWN).map(|s| s.prefix.to_string())
+        };
+        facts.announce_prefix(announced("2001:db8:1:2::"));
+        assert_eq!(source(&facts).as_deref(), Some("2001:db8:1:2::"));
+        let own = address("2001:db8:1:2::3", 64, Deprecated);
+        facts.put_address6(own);
+        assert_eq!(source(&facts), None, "the host deprecated its address there");
+        facts.lose_address6(UPLINK, own.addr);
+        assert_eq!(source(&facts), None, "the host gave up its address there");
+        facts.announce_prefix(announced("2001:db8:1:2::"));
+        assert_eq!(source(&facts).as_deref(), Some("2001:db8:1:2::"));
+        facts.expire(Instant::from_millis(9));
+        assert_eq!(source(&facts), None);
+    }
+
+    #[test]
     fn what_is_in_use_stays_against_a_longer_match() {
         let addresses =
             [address("2001:db8:aaaa:1::5", 64, Preferred), address("2001:db8:bbbb:1::5", 64, Preferred)];
@@ -288,7 +330,7 @@ mod tests {
         assert!(source.unwrap().doubtful);
         let mut facts = Facts::new();
         facts.put_address6(single);
-        facts.announce_on_link(UPLINK, "2001:db8:1:2::".parse().unwrap(), 64, Instant::from_millis(9));
+        facts.announce_prefix(announced("2001:db8:1:2::"));
         let config = Config::new([0; 16], 0);
         let chooser = Chooser { config: &config, facts: &facts, uplink: UPLINK, clat_v6: None, in_use: None };
         assert!(!chooser.source(Pref64::WELL_KNOWN).unwrap().doubtful);

@@ -22,7 +22,7 @@ const DNS_NEGATIVE: Duration = Duration::from_secs(300);
 /// RFC 7050 section 3: the query is repeated ten seconds before the time to live ends.
 const DNS_REFRESH_BEFORE: Duration = Duration::from_secs(10);
 /// What a time to live is held to, so that neither a zero nor a century does harm.
-const DNS_TTL: (u32, u32) = (30, 86_400);
+const DNS_TTL: (u32, u32) = (15, 86_400);
 
 /// Router Solicitations on a new uplink.
 #[derive(Clone, Copy, Debug, Default)]

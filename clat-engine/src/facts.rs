@@ -44,6 +44,15 @@ impl<T: Copy, const N: usize> Table<T, N> {
         self.0.iter_mut().for_each(|t| t.fresh = false);
     }
 
+    /// What was not told again.
+    fn stale(&self) -> Vec<T, N> {
+        let mut stale = Vec::new();
+        for told in self.0.iter().filter(|t| !t.fresh) {
+            stale.push(told.fact).ok();
+        }
+        stale
+    }
+
     fn sweep(&mut self) {
         self.0.retain(|t| t.fresh);
     }
@@ -59,13 +68,23 @@ pub(crate) struct Resolver {
     until: Option<Instant>,
 }
 
-/// An on-link prefix that a router announced.
+/// A prefix of a link that a router announced.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct OnLink {
+pub(crate) struct Announced {
     pub(crate) ifindex: IfIndex,
     pub(crate) prefix: Ipv6Addr,
     pub(crate) len: u8,
-    until: Instant,
+    pub(crate) on_link: bool,
+    /// Whether hosts make addresses in it by themselves, and new ones too.
+    pub(crate) autonomous: bool,
+    pub(crate) until: Instant,
+}
+
+impl Announced {
+    fn covers(&self, ifindex: IfIndex, addr: Ipv6Addr) -> bool {
+        let differ = (self.prefix.to_bits() ^ addr.to_bits()).checked_shr(128 - u32::from(self.len));
+        self.ifindex == ifindex && differ.unwrap_or(0) == 0
+    }
 }
 
 /// What the host looks like.
@@ -77,7 +96,7 @@ pub(crate) struct Facts {
     pub(crate) defaults4: Table<DefaultRoute4, 16>,
     pub(crate) defaults6: Table<DefaultRoute6, 16>,
     resolvers: Vec<Resolver, 16>,
-    on_link: Vec<OnLink, 16>,
+    announced: Vec<Announced, 16>,
     mtus: Table<(IfIndex, u32), 8>,
     others: Table<(IfIndex, OtherClat), 8>,
     v6_only: Table<(IfIndex, u32), 8>,
@@ -96,7 +115,7 @@ impl Facts {
             defaults4: Table::new(),
             defaults6: Table::new(),
             resolvers: Vec::new(),
-            on_link: Vec::new(),
+            announced: Vec::new(),
             mtus: Table::new(),
             others: Table::new(),
             v6_only: Table::new(),
@@ -114,6 +133,9 @@ impl Facts {
     }
 
     pub(crate) fn complete(&mut self) {
+        for lost in self.addresses6.stale().iter().filter(|a| a.prefix_len <= 64) {
+            self.doubt_prefix(lost.ifindex, lost.addr);
+        }
         self.links.sweep();
         self.addresses6.sweep();
         self.addresses4.sweep();
@@ -140,7 +162,7 @@ impl Facts {
         self.defaults4.remove(|r| r.ifindex == ifindex);
         self.defaults6.remove(|r| r.ifindex == ifindex);
         self.resolvers.retain(|r| r.ifindex != ifindex);
-        self.on_link.retain(|p| p.ifindex != ifindex);
+        self.announced.retain(|p| p.ifindex != ifindex);
         self.mtus.remove(|m| m.0 == ifindex);
         self.others.remove(|o| o.0 == ifindex);
         self.v6_only.remove(|v| v.0 == ifindex);
@@ -149,6 +171,15 @@ impl Facts {
     pub(crate) fn put_address6(&mut self, addr: Address6) {
         let fitted = self.addresses6.put(addr, |a| (a.ifindex, a.addr) == (addr.ifindex, addr.addr));
         self.note(fitted, "IPv6 addresses");
+    }
+
+    /// The host gave up an address of its own.
+    pub(crate) fn lose_address6(&mut self, ifindex: IfIndex, addr: Ipv6Addr) {
+        let own = |a: Address6| (a.ifindex, a.addr) == (ifindex, addr) && a.prefix_len <= 64;
+        if self.addresses6.iter().any(own) {
+            self.doubt_prefix(ifindex, addr);
+        }
+        self.remove_address6(ifindex, addr);
     }
 
     pub(crate) fn remove_address6(&mut self, ifindex: IfIndex, addr: Ipv6Addr) {
@@ -223,19 +254,19 @@ impl Facts {
         }
     }
 
-    /// A router announces an on-link prefix until then.
-    pub(crate) fn announce_on_link(&mut self, ifindex: IfIndex, prefix: Ipv6Addr, len: u8, until: Instant) {
-        let same = |p: &&mut OnLink| (p.ifindex, p.prefix, p.len) == (ifindex, prefix, len);
-        match self.on_link.iter_mut().find(same) {
-            Some(old) => old.until = until,
-            None => drop(self.on_link.push(OnLink { ifindex, prefix, len, until })),
+    /// A router announces a prefix of the link.
+    pub(crate) fn announce_prefix(&mut self, prefix: Announced) {
+        let key = |p: &Announced| (p.ifindex, p.prefix, p.len);
+        match self.announced.iter_mut().find(|p| key(p) == key(&prefix)) {
+            Some(old) => *old = prefix,
+            None => drop(self.announced.push(prefix)),
         }
     }
 
     /// Forgets what routers announced and did not renew.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.resolvers.retain(|r| r.until.is_none_or(|at| at > now));
-        self.on_link.retain(|p| p.until > now);
+        self.announced.retain(|p| p.until > now);
     }
 
     pub(crate) fn link(&self, ifindex: IfIndex) -> Option<Link> {
@@ -244,10 +275,23 @@ impl Facts {
 
     /// Whether the address is in an announced on-link prefix.
     pub(crate) fn is_on_link(&self, ifindex: IfIndex, addr: Ipv6Addr) -> bool {
-        self.on_link.iter().any(|p| {
-            let differ = (p.prefix.to_bits() ^ addr.to_bits()).checked_shr(128 - u32::from(p.len));
-            p.ifindex == ifindex && differ.unwrap_or(0) == 0
-        })
+        self.announced.iter().any(|p| p.on_link && p.covers(ifindex, addr))
+    }
+
+    /// The /64s of a link in which hosts make addresses by themselves, and in which none is known yet.
+    pub(crate) fn autonomous(&self, ifindex: IfIndex) -> impl Iterator<Item = Ipv6Addr> {
+        // A claim (/128) is no address of the host's own.
+        let own = move |p: &Announced, a: Address6| a.prefix_len <= 64 && p.covers(a.ifindex, a.addr);
+        let unused = move |p: &&Announced| !self.addresses6.iter().any(|a| own(p, a));
+        let of_link = move |p: &&Announced| p.ifindex == ifindex && p.autonomous && p.len == 64;
+        self.announced.iter().filter(of_link).filter(unused).map(|p| p.prefix)
+    }
+
+    /// The host lost its address in a prefix: no longer a place for new ones, until it is announced again.
+    fn doubt_prefix(&mut self, ifindex: IfIndex, addr: Ipv6Addr) {
+        for prefix in self.announced.iter_mut().filter(|p| p.covers(ifindex, addr)) {
+            prefix.autonomous = false;
+        }
     }
 
     /// The resolvers of a link that can be reached, best first: the system's, then the routers'.

@@ -74,7 +74,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn link(index: usize) -> SimLink {
-    let router = Router::new("fe80::1").with_pref64(PREFIXES[index], 1800);
+    let mut router = Router::new("fe80::1").with_pref64(PREFIXES[index], 1800);
+    router.pio = (index == 0).then(|| "2001:db8:1:1::".parse().unwrap());
     let mut link = SimLink::new(&["2001:db8:1:1::"], router).with_dns64(&["64:ff9b::/96"], 60);
     link.routers[0].metric = 100 + index as u32;
     link

@@ -60,6 +60,27 @@ fn cold_start_takes_two_seconds_at_most_after_link_up() {
 }
 
 #[test]
+fn the_claim_does_not_wait_for_the_address_of_the_host() {
+    let mut link = ra_link();
+    link.routers[0].pio = Some(P1.parse().unwrap());
+    link.addresses.retain(|(addr, _)| addr.is_unicast_link_local());
+    // The first candidate is taken, so that claims come and go before the host has an address.
+    link.taken.insert(active(config(), ra_link()).clat_v6().unwrap());
+    let mut world = World::started(config());
+    world.plug(ETH, link);
+    world.run(1900);
+    assert_eq!(world.state(), State::Claiming);
+    let claimed = world.clat_v6();
+    world.address(ETH, &format!("{P1}5"), Some(AddressState::Preferred));
+    world.run_until(State::Active, 2000);
+    assert_eq!(world.clat_v6(), claimed);
+    assert_eq!(world.lines().matches("role claim").count(), 4, "two claims, done and undone");
+    world.address(ETH, &format!("{P1}5"), None);
+    world.run(100);
+    assert_eq!((world.state(), world.engine.status().reason), (State::Stale, Reason::AddressLost));
+}
+
+#[test]
 fn cold_start_by_dns() {
     let mut world = active(config(), dns_link());
     world.run(5000);

@@ -2,10 +2,11 @@
 
 use super::Engine;
 use crate::discovery::{Learnt, NobodyToAsk};
+use crate::facts::Announced;
 use crate::nd::messages;
 use crate::prefixes::Refused;
 use crate::wire::dns::Reply;
-use crate::wire::ra::{RaOption, RouterAdvert};
+use crate::wire::ra::{PrefixInfo, RaOption, RouterAdvert};
 use crate::{Action, DnsOutcome, Icmpv6In, IfIndex, Instant, Reason, Warning};
 use clat_core::RaPref64;
 use core::net::{IpAddr, Ipv6Addr};
@@ -44,17 +45,14 @@ impl Engine {
             match option {
                 RaOption::Pref64(option) => self.learn_pref64(ifindex, advert.router, option),
                 RaOption::Mtu(mtu) if mtu >= crate::mtu::V6_MIN => self.facts.put_mtu(ifindex, mtu),
-                RaOption::Prefix(p) if p.on_link => {
-                    let until = self.now + Duration::from_secs(p.valid_s.into());
-                    self.facts.announce_on_link(ifindex, p.prefix, p.len, until);
-                }
+                RaOption::Prefix(prefix) => self.prefix_announced(ifindex, &prefix),
                 RaOption::Rdnss(rdnss) => {
                     let lifetime = Duration::from_secs(rdnss.lifetime_s.into());
                     let until = (rdnss.lifetime_s > 0).then(|| self.now + lifetime);
                     rdnss.servers().for_each(|server| self.facts.announce_resolver(ifindex, server, until));
                 }
                 RaOption::SourceMac(mac) => self.router_told(advert.router, mac),
-                RaOption::Mtu(_) | RaOption::Prefix(_) => {}
+                RaOption::Mtu(_) => {}
             }
         }
         if self.uplinks.current == Some(ifindex) {
@@ -63,6 +61,17 @@ impl Engine {
                 self.asker.routers_silent(self.now);
             }
         }
+    }
+
+    fn prefix_announced(&mut self, ifindex: IfIndex, info: &PrefixInfo) {
+        self.facts.announce_prefix(Announced {
+            ifindex,
+            prefix: info.prefix,
+            len: info.len,
+            on_link: info.on_link,
+            autonomous: info.autonomous && info.preferred_s > 0,
+            until: self.now + Duration::from_secs(info.valid_s.into()),
+        });
     }
 
     pub(super) fn pref64_option(&mut self, ifindex: IfIndex, router: Ipv6Addr, option: &[u8]) {

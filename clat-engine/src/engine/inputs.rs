@@ -18,7 +18,7 @@ impl Engine {
             Input::Link(link) => self.link(link),
             Input::LinkGone(ifindex) => self.link_gone(ifindex),
             Input::Address6(addr) => self.facts.put_address6(addr),
-            Input::Address6Gone { ifindex, addr } => self.facts.remove_address6(ifindex, addr),
+            Input::Address6Gone { ifindex, addr } => self.facts.lose_address6(ifindex, addr),
             Input::Address4 { ifindex, addr } => self.facts.put_address4(ifindex, addr),
             Input::Address4Gone { ifindex, addr } => self.facts.remove_address4(ifindex, addr),
             Input::Default4(route) => self.facts.put_default4(route),

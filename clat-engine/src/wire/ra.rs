@@ -47,8 +47,12 @@ pub(crate) struct PrefixInfo {
     pub(crate) len: u8,
     /// Whether it is on-link.
     pub(crate) on_link: bool,
+    /// Whether hosts make addresses in it by themselves.
+    pub(crate) autonomous: bool,
     /// In seconds; all ones is for ever.
     pub(crate) valid_s: u32,
+    /// In seconds; zero is deprecated.
+    pub(crate) preferred_s: u32,
 }
 
 /// Recursive resolvers.
@@ -98,11 +102,16 @@ fn read_option(bytes: &[u8]) -> Option<RaOption<'_>> {
         [option::MTU, 1, _, _, mtu @ ..] => {
             mtu.first_chunk().map(|mtu| RaOption::Mtu(u32::from_be_bytes(*mtu)))
         }
-        [option::PREFIX_INFORMATION, 4, len, flags, valid @ ..] => {
-            let valid_s = u32::from_be_bytes(*valid.first_chunk()?);
-            let prefix = icmp6::address(bytes, 16)?;
-            let on_link = flags & 0x80 != 0;
-            (*len <= 128).then_some(RaOption::Prefix(PrefixInfo { prefix, len: *len, on_link, valid_s }))
+        [option::PREFIX_INFORMATION, 4, len @ 0..=128, flags, rest @ ..] => {
+            let (valid, rest) = rest.split_first_chunk()?;
+            Some(RaOption::Prefix(PrefixInfo {
+                prefix: icmp6::address(bytes, 16)?,
+                len: *len,
+                on_link: flags & 0x80 != 0,
+                autonomous: flags & 0x40 != 0,
+                valid_s: u32::from_be_bytes(*valid),
+                preferred_s: u32::from_be_bytes(*rest.first_chunk()?),
+            }))
         }
         // Two units an address and one for the head: an even length is malformed (RFC 8106 section 5.3.1).
         [option::RDNSS, len, _, _, rest @ ..] if *len >= 3 && len % 2 == 1 => {
@@ -176,6 +185,7 @@ pub(crate) mod tests {
         let mut pio = [0u8; 32];
         pio[..4].copy_from_slice(&[3, 4, 64, 0xc0]);
         pio[4..8].copy_from_slice(&3600u32.to_be_bytes());
+        pio[8..12].copy_from_slice(&600u32.to_be_bytes());
         pio[16..20].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
         let mut rdnss = [0u8; 24];
         rdnss[..8].copy_from_slice(&[25, 3, 0, 0, 0, 0, 0, 60]);
@@ -198,7 +208,7 @@ pub(crate) mod tests {
         assert_eq!(options[0], RaOption::SourceMac([2, 0, 0, 0, 0, 1]));
         assert_eq!(options[1], RaOption::Mtu(1500));
         assert!(
-            matches!(options[2], RaOption::Prefix(p) if p.len == 64 && p.on_link && p.valid_s == 3600 && p.prefix.to_string() == "2001:db8::")
+            matches!(options[2], RaOption::Prefix(p) if p.len == 64 && p.on_link && p.autonomous && (p.valid_s, p.preferred_s) == (3600, 600) && p.prefix.to_string() == "2001:db8::")
         );
         let RaOption::Rdnss(rdnss) = options[3] else { panic!("{:?}", options[3]) };
         assert_eq!(rdnss.lifetime_s, 60);

@@ -16,6 +16,8 @@ pub(crate) struct Router {
     pub(crate) interval_s: u64,
     pub(crate) mtu: Option<u32>,
     pub(crate) rdnss: Vec<Ipv6Addr>,
+    /// The /64 in which hosts make addresses by themselves.
+    pub(crate) pio: Option<Ipv6Addr>,
     /// Whether it answers Neighbour Solicitations.
     pub(crate) alive: bool,
 }
@@ -32,6 +34,7 @@ impl Router {
             interval_s: 200,
             mtu: None,
             rdnss: Vec::new(),
+            pio: None,
             alive: true,
         }
     }
@@ -56,6 +59,10 @@ impl Router {
         if let Some(mtu) = self.mtu {
             message.extend([5, 1, 0, 0]);
             message.extend(mtu.to_be_bytes());
+        }
+        if let Some(prefix) = self.pio {
+            message.extend([3, 4, 64, 0xc0, 0, 0, 14, 16, 0, 0, 7, 8, 0, 0, 0, 0]);
+            message.extend(prefix.octets());
         }
         for server in &self.rdnss {
             message.extend([25, 3, 0, 0, 0, 0, 7, 8]);
