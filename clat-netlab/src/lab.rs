@@ -159,6 +159,7 @@ impl LabBuilder {
             hop4,
             inet,
             dir,
+            number,
         })
     }
 }
@@ -182,6 +183,7 @@ pub struct Lab {
     /// The IPv4-only server.
     pub inet: Ns,
     dir: Dir,
+    number: u32,
 }
 
 /// A router of the customer with its advertisements and its resolver.
@@ -200,6 +202,12 @@ impl Lab {
     #[must_use]
     pub fn builder() -> LabBuilder {
         LabBuilder::default()
+    }
+
+    /// Its number in this process, for more namespaces of the same scene.
+    #[must_use]
+    pub const fn number(&self) -> u32 {
+        self.number
     }
 
     /// A folder for the scene's files.
