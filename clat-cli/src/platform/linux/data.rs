@@ -4,7 +4,7 @@ use crate::capture::Capture;
 use crate::config::Settings;
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
-use clat_engine::{Input, StepErrorKind, TranslatorParams};
+use clat_engine::{StepErrorKind, TranslatorParams};
 use clat_linux::counters::Traffic;
 use clat_linux::device::{Features, OffloadRequest, OpenError, Tun};
 use clat_linux::pump::{Pump, PumpError};
@@ -106,12 +106,6 @@ impl DataPath {
             drops: totals.drop_reasons().map(|(reason, n)| (reason.as_str().to_owned(), n)).collect(),
             inactive: totals.inactive,
         }
-    }
-
-    /// The counters as the engine takes them.
-    pub(super) fn traffic(&self) -> Input<'static> {
-        let totals = self.pump.counters().totals();
-        Input::Traffic { v4_to_v6: totals.v4_to_v6.packets, v6_to_v4: totals.v6_to_v4.packets }
     }
 
     /// The last drops as they are shown.

@@ -282,9 +282,6 @@ impl Host for Linux {
         }
         if let Some(senses) = &mut self.senses {
             senses.read(&mut |input| sink(now, Event::Input(input)))?;
-            if let Some(data) = &self.data {
-                sink(now, Event::Input(data.traffic()));
-            }
         }
         if let Some(text) = self.data_path_end() {
             // The engine opens another one; where others configure the host, they would have to as well.
