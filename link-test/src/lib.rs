@@ -3,9 +3,6 @@
 //! Left out: text. `FromStr` and `Display` go through the address parser and the formatter of the core
 //! library, which contain panics that the linker sees; packets never come near them.
 
-
-mod engine;
-
 #![no_std]
 
 mod engine;

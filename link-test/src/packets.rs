@@ -1,10 +1,10 @@
 //! `clat-core`.
 
+use crate::any;
 use clat_core::{
     AddressMap, ClatMap, DropReason, EamRow, EamTable, InPlace, NativeSource, Offload, Parts, Policy, Pref64,
     QueueState, RaPref64, RateLimit, Role, Translator, Verdict,
 };
-use crate::any;
 use core::hint::black_box;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
