@@ -113,12 +113,16 @@ fn read(path: &str) -> String {
 }
 
 fn is_machines_namespace() -> bool {
-    let inode = |path: &str| fs::metadata(path).map(|meta| meta.ino());
-    match (inode("/proc/thread-self/ns/net"), inode("/proc/1/ns/net")) {
-        (Ok(own), Ok(first)) => own == first,
-        // Whoever may not look at process 1 was not put into a namespace of its own by root.
-        _ => true,
-    }
+    let inode = |path: &Path| fs::metadata(path).map(|meta| meta.ino());
+    let Ok(own) = inode(Path::new("/proc/thread-self/ns/net")) else { return true };
+    // Not everybody may look at process 1; a namespace that `ip netns` made has a name then.
+    inode(Path::new("/proc/1/ns/net")).map_or_else(
+        |_| {
+            let named = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+            !named.filter_map(|entry| inode(&entry.path()).ok()).any(|found| found == own)
+        },
+        |first| first == own,
+    )
 }
 
 /// The servers of a `resolv.conf`.

@@ -79,6 +79,19 @@ fn forwarding_keeps_the_default_routes_learnt_from_advertisements() {
 }
 
 #[test]
+fn a_host_that_switches_ipv6_off_for_new_interfaces_still_gets_a_device() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    run("sysctl -qw net.ipv6.conf.clat0.disable_ipv6=1");
+    let before = settled();
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+    assert!(run("ip -6 route show 2001:db8::c1a7").contains("dev clat0"));
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    assert_same(&settled(), &before);
+}
+
+#[test]
 fn an_administrators_refusal_of_advertisements_is_kept() {
     let Some((_namespace, mut netcfg, uplink)) = host() else { return };
     run("sysctl -qw net.ipv6.conf.up0.accept_ra=0");

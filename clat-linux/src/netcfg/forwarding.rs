@@ -13,7 +13,7 @@ use crate::netlink::Link;
 use std::io;
 
 /// The writes that make the interface forward. `answers` asks for the interface's own `forwarding`, which
-/// proxied Neighbour Discovery depends on.
+/// proxied Neighbour Discovery depends on: so for every interface but our own device.
 pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> io::Result<Vec<Write>> {
     let names: &dyn Names = &links;
     let others: Vec<u32> = links.iter().filter(|l| !l.loopback).map(|l| l.index).collect();
@@ -39,6 +39,11 @@ fn writes(
     let turn_own = !turn_all && !on && (answers || forced.is_none());
 
     let mut writes = Vec::new();
+    if !answers && get(link, Switch::DisableIpv6).is_ok_and(|value| value == 1) {
+        // Our own device is of no use without IPv6; it is never switched on for another interface.
+        let (switch, when) = (Switch::DisableIpv6, When::Lasting);
+        writes.push(Write { scope: link, switch, when, old: 1, new: 0 });
+    }
     let mut put = |scope, switch, when, old, new| writes.push(Write { scope, switch, when, old, new });
     if turn_all || turn_own {
         for scope in links.iter().map(|index| Scope::Link(*index)).chain([Scope::Default]) {
@@ -95,6 +100,13 @@ mod tests {
             "2.accept_ra=1>2 3.accept_ra^1>2 default.accept_ra^1>2 2.forwarding=0>1 2.force_forwarding=0>1"
         );
         assert_eq!(plan_with(true, false, &[]), "2.force_forwarding=0>1");
+    }
+
+    #[test]
+    fn ipv6_is_switched_on_for_our_own_device_only() {
+        let off = [(Scope::Link(2), Switch::DisableIpv6, 1)];
+        assert_eq!(plan_with(true, false, &off), "2.disable_ipv6=1>0 2.force_forwarding=0>1");
+        assert!(!plan_with(true, true, &off).contains("disable_ipv6"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) enum Switch {
     AcceptRa,
     /// `net.ipv6.conf.*.proxy_ndp`
     ProxyNdp,
+    /// `net.ipv6.conf.*.disable_ipv6`: some administrators set it for all interfaces to come.
+    DisableIpv6,
     /// `net.ipv6.conf.*.optimistic_dad`: RFC 4429 for addresses that ask for it.
     OptimisticDad,
     /// `net.ipv6.neigh.*.proxy_delay`, in hundredths of a second: how long a proxied answer is held back.
@@ -24,11 +26,12 @@ pub(crate) enum Switch {
 }
 
 impl Switch {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Forwarding,
         Self::ForceForwarding,
         Self::AcceptRa,
         Self::ProxyNdp,
+        Self::DisableIpv6,
         Self::OptimisticDad,
         Self::ProxyDelay,
     ];
@@ -39,6 +42,7 @@ impl Switch {
             Self::ForceForwarding => "force_forwarding",
             Self::AcceptRa => "accept_ra",
             Self::ProxyNdp => "proxy_ndp",
+            Self::DisableIpv6 => "disable_ipv6",
             Self::OptimisticDad => "optimistic_dad",
             Self::ProxyDelay => "proxy_delay",
         }
@@ -51,6 +55,7 @@ impl Switch {
             | Self::ForceForwarding
             | Self::AcceptRa
             | Self::ProxyNdp
+            | Self::DisableIpv6
             | Self::OptimisticDad => "conf",
         }
     }
