@@ -162,9 +162,14 @@ impl Drop for Host {
 
 impl<'l> Instance<'l> {
     pub(crate) fn start(lab: &'l Lab, words: &str) -> Self {
+        Self::start_with(lab, words, &[])
+    }
+
+    pub(crate) fn start_with(lab: &'l Lab, words: &str, environment: &[(&str, &str)]) -> Self {
         let log = lab.folder.join("log");
         let file = File::create(&log).unwrap();
         let mut command = lab.command(&format!("run {words}"));
+        command.envs(environment.iter().copied());
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Self { child, lab, log, exit: None }
     }

@@ -6,6 +6,7 @@
 mod lab;
 
 use lab::{Host, Instance, clat, lab};
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 #[test]
@@ -152,6 +153,36 @@ fn a_device_taken_away_from_others_is_the_end() {
     lab.host.ip("link del clat7");
     assert_eq!(instance.wait(Duration::from_secs(10)), Some(1));
     assert!(instance.log().contains("removed by another program"), "{}", instance.log());
+}
+
+#[test]
+fn the_service_manager_hears_how_it_goes() {
+    let Some(lab) = lab("systemd") else { return };
+    let path = lab.path("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut heard = String::new();
+    let mut hear = |needle: &str| {
+        while !heard.contains(needle) {
+            let mut bytes = [0; 512];
+            let n = socket.recv(&mut bytes).unwrap_or_else(|e| panic!("{needle}: {e}\n{heard}"));
+            heard += &String::from_utf8_lossy(&bytes[..n]);
+            heard.push('\n');
+        }
+        heard.clear();
+    };
+    let config = lab.file("clat.toml", "pref64 = \"64:ff9b::/96\"\n");
+    let environment = [("NOTIFY_SOCKET", path.as_str()), ("WATCHDOG_USEC", "400000")];
+    let mut instance = Instance::start_with(&lab, &format!("--config {config}"), &environment);
+    hear("READY=1");
+    hear("STATUS=active: ");
+    hear("WATCHDOG=1");
+    hear("WATCHDOG=1");
+    instance.hup();
+    hear("RELOADING=1");
+    hear("READY=1");
+    assert_eq!(instance.signal("TERM"), Some(0));
+    hear("STOPPING=1");
 }
 
 #[test]
