@@ -14,7 +14,7 @@ impl Engine {
         match input {
             Input::Timer => {}
             Input::Resync => self.facts.resync(),
-            Input::Synced => self.facts.complete(),
+            Input::Synced => self.synced(),
             Input::Link(link) => self.link(link),
             Input::LinkGone(ifindex) => self.link_gone(ifindex),
             Input::Address6(addr) => self.facts.put_address6(addr),
@@ -48,6 +48,13 @@ impl Engine {
             self.outbox.warn(Warning::TableFull(what));
         }
         self.follow_uplink();
+    }
+
+    fn synced(&mut self) {
+        self.facts.complete();
+        if let Some(gone) = self.held.map(|h| h.uplink).filter(|u| self.facts.link(*u).is_none()) {
+            self.link_gone(gone);
+        }
     }
 
     fn link(&mut self, link: Link) {

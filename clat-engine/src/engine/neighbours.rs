@@ -7,7 +7,7 @@ use crate::nd::messages::{self, ALL_NODES, Membership, Route, flag};
 use crate::nd::responder::{Advertisement, Owned, Solicitation};
 use crate::nd::router::{self, NextHop};
 use crate::selftest::Subject;
-use crate::wire::icmp6::{kind, solicited_node};
+use crate::wire::icmp6::{checksum_is_valid, kind, solicited_node};
 use crate::{
     Action, DadOutcome, Icmpv6In, Icmpv6Out, IfIndex, Mac, Probe, ProbeAnswer, ReturnPath, SelfTest, Warning,
 };
@@ -164,7 +164,10 @@ impl Engine {
 
     fn listener_queried(&mut self, received: &Icmpv6In<'_>) {
         let held = self.held.filter(|h| h.uplink == received.ifindex && self.must_be_found(h));
-        let valid = received.source.is_unicast_link_local() && received.hop_limit == 1;
+        // RFC 3810 section 5.1.14.
+        let valid = received.source.is_unicast_link_local()
+            && received.hop_limit == 1
+            && checksum_is_valid(received.source, received.destination, received.message);
         if let Some(held) = held.filter(|_| valid && self.speaks_frames()) {
             self.report_membership(&held, Membership::IsExclude);
         }

@@ -9,6 +9,7 @@
 
 pub(crate) mod host;
 pub(crate) mod net;
+pub(crate) mod scene;
 
 use clat_engine::{
     Action, Address6, AddressState, Config, DefaultRoute4, DefaultRoute6, Engine, Icmpv6In, Icmpv6Out,
