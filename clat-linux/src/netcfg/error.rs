@@ -1,5 +1,6 @@
 //! Why a step failed, for people and for the engine.
 
+use super::sysctl::Failed;
 use crate::netlink::{Link, NetlinkError};
 use clat_engine::{StepError, StepErrorKind};
 use std::io;
@@ -26,20 +27,23 @@ pub enum NetcfgError {
     #[error("the kernel refused: {0}")]
     Socket(#[from] io::Error),
     /// A switch under `/proc/sys` could not be read or written.
-    #[error("cannot change the settings of {interface} under /proc/sys/net/ipv6: {error}")]
+    #[error(
+        "cannot change {switch}: {error}. Where a container may not, whoever makes it can set it beforehand"
+    )]
     Sysctl {
-        /// The interface's name.
-        interface: String,
+        /// The name of the switch, as `sysctl` has it.
+        switch: String,
         /// What the kernel said.
         error: io::Error,
     },
 }
 
 impl NetcfgError {
-    pub(super) fn sysctl(error: io::Error, links: &[Link], ifindex: u32) -> Self {
-        match links.iter().find(|link| link.index == ifindex) {
-            None => Self::NoInterface(ifindex),
-            Some(link) => Self::Sysctl { interface: link.name.clone(), error },
+    pub(super) fn sysctl(failed: Failed, links: &[Link], ifindex: u32) -> Self {
+        if links.iter().any(|link| link.index == ifindex) {
+            Self::Sysctl { switch: failed.switch, error: failed.error }
+        } else {
+            Self::NoInterface(ifindex)
         }
     }
 

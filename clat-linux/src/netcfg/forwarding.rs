@@ -8,13 +8,12 @@
 //! - a packet is forwarded where `all.forwarding` is on or, since Linux 6.17, where the interface it came in
 //!   by has `force_forwarding`; solicitations are answered by proxy where the interface's own `forwarding` is on.
 
-use super::sysctl::{Names, Scope, Switch, When, Write, read};
+use super::sysctl::{Failed, Names, Scope, Switch, When, Write, read};
 use crate::netlink::Link;
-use std::io;
 
 /// The writes that make the interface forward. `answers` asks for the interface's own `forwarding`, which
 /// proxied Neighbour Discovery depends on: so for every interface but our own device.
-pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> io::Result<Vec<Write>> {
+pub(super) fn plan(links: &[Link], ifindex: u32, answers: bool) -> Result<Vec<Write>, Failed> {
     let names: &dyn Names = &links;
     let others: Vec<u32> = links.iter().filter(|l| !l.loopback).map(|l| l.index).collect();
     writes(&others, ifindex, answers, |scope, switch| read(names, scope, switch))
@@ -25,14 +24,14 @@ fn writes(
     links: &[u32],
     ifindex: u32,
     answers: bool,
-    get: impl Fn(Scope, Switch) -> io::Result<u32>,
-) -> io::Result<Vec<Write>> {
+    get: impl Fn(Scope, Switch) -> Result<u32, Failed>,
+) -> Result<Vec<Write>, Failed> {
     let link = Scope::Link(ifindex);
     let everywhere = get(Scope::All, Switch::Forwarding)? != 0;
     let forced = match get(link, Switch::ForceForwarding) {
         Ok(value) => Some(value),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
+        Err(failed) if failed.is_gone() => None,
+        Err(failed) => return Err(failed),
     };
     let on = get(link, Switch::Forwarding)? != 0;
     let turn_all = !everywhere && forced.is_none();
@@ -84,7 +83,9 @@ mod tests {
             let set = values.iter().find(|(s, w, _)| (*s, *w) == (scope, switch));
             match (set, switch) {
                 (Some((.., value)), _) => Ok(*value),
-                (None, Switch::ForceForwarding) if !force => Err(io::ErrorKind::NotFound.into()),
+                (None, Switch::ForceForwarding) if !force => {
+                    Err(Failed { switch: String::new(), error: std::io::ErrorKind::NotFound.into() })
+                }
                 (None, Switch::AcceptRa) => Ok(1),
                 (None, _) => Ok(0),
             }

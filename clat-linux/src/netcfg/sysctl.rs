@@ -93,20 +93,43 @@ pub(crate) struct Write {
     pub(crate) new: u32,
 }
 
+/// A switch that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{switch}: {error}")]
+pub(crate) struct Failed {
+    /// Its name, as `sysctl` has it.
+    pub(crate) switch: String,
+    pub(crate) error: io::Error,
+}
+
+impl Failed {
+    pub(crate) fn is_gone(&self) -> bool {
+        self.error.kind() == io::ErrorKind::NotFound
+    }
+}
+
 impl Write {
+    /// Writes the new value. A switch that only saves time may refuse.
+    fn apply(&self, names: &dyn Names) -> Result<(), Failed> {
+        match write(names, self.scope, self.switch, self.new) {
+            Err(_) if matches!(self.switch, Switch::OptimisticDad | Switch::ProxyDelay) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
     /// Takes the write back, unless somebody changed the value in between. `true` where it was written.
-    pub(crate) fn undo(&self, names: &dyn Names) -> io::Result<bool> {
+    fn undo(&self, names: &dyn Names) -> Result<bool, Failed> {
         match read(names, self.scope, self.switch) {
             Ok(found) if found == self.new => write(names, self.scope, self.switch, self.old).map(|()| true),
             Ok(_) => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+            Err(failed) if failed.is_gone() => Ok(false),
+            Err(failed) => Err(failed),
         }
     }
 }
 
 /// Writes all of them in order; those for the meantime are taken back at the end, whatever happened.
-pub(crate) fn apply(names: &dyn Names, writes: &[Write]) -> io::Result<()> {
+pub(crate) fn apply(names: &dyn Names, writes: &[Write]) -> Result<(), Failed> {
     apply_around(names, writes, || ())
 }
 
@@ -115,23 +138,22 @@ pub(crate) fn apply_around<T>(
     names: &dyn Names,
     writes: &[Write],
     work: impl FnOnce() -> T,
-) -> io::Result<T> {
+) -> Result<T, Failed> {
     let mut to_write = writes.iter().filter(|w| w.when != When::Aftermath);
-    let written = to_write.try_for_each(|w| write(names, w.scope, w.switch, w.new));
-    let outcome = written.map(|()| work());
+    let outcome = to_write.try_for_each(|w| w.apply(names)).map(|()| work());
     let mut to_restore = writes.iter().rev().filter(|w| w.when == When::Meanwhile);
     let restored = to_restore.try_for_each(|w| w.undo(names).map(|_| ()));
     restored.and(outcome)
 }
 
 /// Takes all of them back in reverse, as far as they are still as written. `true` where anything was.
-pub(crate) fn undo(names: &dyn Names, writes: &[Write]) -> io::Result<bool> {
+pub(crate) fn undo(names: &dyn Names, writes: &[Write]) -> Result<bool, Failed> {
     let mut any = false;
     let mut outcome = Ok(());
     for w in writes.iter().rev() {
         match w.undo(names) {
             Ok(written) => any |= written,
-            Err(error) => outcome = Err(error),
+            Err(failed) => outcome = Err(failed),
         }
     }
     outcome.map(|()| any)
@@ -143,22 +165,35 @@ pub(crate) trait Names {
     fn name(&self, index: u32) -> Option<String>;
 }
 
-pub(crate) fn read(names: &dyn Names, scope: Scope, switch: Switch) -> io::Result<u32> {
-    let text = fs::read_to_string(path(names, scope, switch)?)?;
-    text.trim().parse().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))
+pub(crate) fn read(names: &dyn Names, scope: Scope, switch: Switch) -> Result<u32, Failed> {
+    at(names, scope, switch, |path| {
+        let text = fs::read_to_string(path)?;
+        text.trim().parse().map_err(|_| io::ErrorKind::InvalidData.into())
+    })
 }
 
-fn write(names: &dyn Names, scope: Scope, switch: Switch, value: u32) -> io::Result<()> {
-    fs::write(path(names, scope, switch)?, value.to_string())
+fn write(names: &dyn Names, scope: Scope, switch: Switch, value: u32) -> Result<(), Failed> {
+    at(names, scope, switch, |path| fs::write(path, value.to_string()))
 }
 
-fn path(names: &dyn Names, scope: Scope, switch: Switch) -> io::Result<PathBuf> {
+fn at<T>(
+    names: &dyn Names,
+    scope: Scope,
+    switch: Switch,
+    work: impl FnOnce(PathBuf) -> io::Result<T>,
+) -> Result<T, Failed> {
     let link = match scope {
-        Scope::All => "all".to_owned(),
-        Scope::Default => "default".to_owned(),
-        Scope::Link(index) => names.name(index).ok_or(io::ErrorKind::NotFound)?,
+        Scope::All => Some("all".to_owned()),
+        Scope::Default => Some("default".to_owned()),
+        Scope::Link(index) => names.name(index),
     };
-    Ok(["/proc/sys/net/ipv6", switch.table(), &link, switch.name()].iter().collect())
+    let (table, switch) = (switch.table(), switch.name());
+    let name = |link: &str| format!("net.ipv6.{table}.{link}.{switch}");
+    let Some(link) = link else {
+        return Err(Failed { switch: name("?"), error: io::ErrorKind::NotFound.into() });
+    };
+    let path = ["/proc/sys/net/ipv6", table, &link, switch].iter().collect();
+    work(path).map_err(|error| Failed { switch: name(&link), error })
 }
 
 impl fmt::Display for Write {
