@@ -8,7 +8,7 @@
 
 #![deny(unsafe_code)]
 
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "only the data path of Linux has a tap"))]
+#[cfg(any(target_os = "linux", windows))]
 mod capture;
 mod cli;
 #[cfg(any(target_os = "linux", windows))]

@@ -4,6 +4,7 @@ use crate::device::{Device, DeviceError, Library, Stop};
 use crate::iphlp::{Family, Luid};
 use crate::live::{Counters, HostTranslator, Live, View};
 use crate::ring::{Ended, Pump, RingError};
+use crate::tap::Tap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -24,16 +25,20 @@ pub struct DataPath {
 }
 
 impl DataPath {
-    /// Makes the adapter called `name` and starts its thread, with no translator in force.
+    /// Makes the adapter called `name` and starts its thread, with no translator in force. `tap` sees each packet.
     ///
     /// `on_end` is called from the thread when the adapter is gone; [`reopen`](Self::reopen) then makes it again.
     ///
     /// # Errors
     /// [`DeviceError`]
-    pub fn open(name: &str, on_end: impl Fn() + Send + 'static) -> Result<Self, DeviceError> {
+    pub fn open(
+        name: &str,
+        tap: Option<Box<dyn Tap>>,
+        on_end: impl Fn() + Send + 'static,
+    ) -> Result<Self, DeviceError> {
         let library = Library::load()?;
         let (live, counters) = (Arc::new(Live::default()), Arc::new(Counters::default()));
-        let running = Running::start(&library, name, &live, &counters, on_end)?;
+        let running = Running::start(&library, name, (&live, &counters), tap, on_end)?;
         Ok(Self {
             luid: Luid(running.device.luid()),
             device: Some(running.device),
@@ -50,9 +55,13 @@ impl DataPath {
     ///
     /// # Errors
     /// [`DeviceError`]; a later try may do.
-    pub fn reopen(&mut self, on_end: impl Fn() + Send + 'static) -> Result<(), DeviceError> {
+    pub fn reopen(
+        &mut self,
+        tap: Option<Box<dyn Tap>>,
+        on_end: impl Fn() + Send + 'static,
+    ) -> Result<(), DeviceError> {
         self.close();
-        let running = Running::start(&self.library, &self.name, &self.live, &self.counters, on_end)?;
+        let running = Running::start(&self.library, &self.name, (&self.live, &self.counters), tap, on_end)?;
         self.luid = Luid(running.device.luid());
         self.stop = running.stop;
         self.device = Some(running.device);
@@ -128,14 +137,15 @@ impl Running {
     fn start(
         library: &Library,
         name: &str,
-        live: &Arc<Live>,
-        counters: &Arc<Counters>,
+        (live, counters): (&Arc<Live>, &Arc<Counters>),
+        tap: Option<Box<dyn Tap>>,
         on_end: impl Fn() + Send + 'static,
     ) -> Result<Self, DeviceError> {
         let device = Device::create(library, name)?;
         let stop = Stop::new()?;
         let session = device.session(stop.clone())?;
-        let mut pump = Pump::new(session, View::new(Arc::clone(live)), crate::secret::seed());
+        let pump = Pump::new(session, View::new(Arc::clone(live)), crate::secret::seed());
+        let mut pump = pump.with_tap(tap);
         let counters = Arc::clone(counters);
         let body = move || {
             let ended = pump.run(&counters);

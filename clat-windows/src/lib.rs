@@ -3,7 +3,7 @@
 //! # Layout
 //!
 //! Without a system call, compiled and tested everywhere: [`guid`] (the adapter's identity), [`dll`] (which
-//! wintun.dll may be loaded), [`ring`] (ring size and the data path over any ring).
+//! wintun.dll may be loaded), [`ring`] (ring size and the data path over any ring), [`tap`] (a look at each packet).
 //!
 //! Windows only: `device` (the Wintun adapter). All `unsafe` is in `sys`.
 
@@ -19,6 +19,7 @@ pub mod native_clat;
 pub mod resolver;
 pub mod ring;
 pub mod sddl;
+pub mod tap;
 pub mod win32;
 
 #[cfg(windows)]

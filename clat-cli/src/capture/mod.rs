@@ -14,6 +14,10 @@ mod scribe;
 
 use anyhow::Context;
 use clat_core::DropReason;
+#[cfg(target_os = "linux")]
+use clat_linux::tap::{Passing, Tap};
+#[cfg(windows)]
+use clat_windows::tap::{Passing, Tap};
 use files::Files;
 use scribe::Scribe;
 use std::io::{self, IoSlice};
@@ -180,12 +184,11 @@ impl CaptureTap {
     }
 }
 
-#[cfg(target_os = "linux")]
-impl clat_linux::tap::Tap for CaptureTap {
-    fn packet(&mut self, passing: clat_linux::tap::Passing, packet: &[IoSlice<'_>]) {
+impl Tap for CaptureTap {
+    fn packet(&mut self, passing: Passing, packet: &[IoSlice<'_>]) {
         let way = match passing {
-            clat_linux::tap::Passing::In => Way::In,
-            clat_linux::tap::Passing::Out => Way::Out,
+            Passing::In => Way::In,
+            Passing::Out => Way::Out,
         };
         self.packet(way, packet);
     }

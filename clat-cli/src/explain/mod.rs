@@ -185,4 +185,32 @@ mod tests {
             assert!(line.contains("RFC "), "no rule in: {line}");
         }
     }
+
+    #[test]
+    fn every_packet_has_an_explanation_and_every_change_a_rule() {
+        use clat_model::build::{ROUTER_V6, V4, V6};
+        let quoted = V6::out().hop_limit(60).tcp(5000, 80, b"what you sent");
+        let packets = [
+            V4::out().options(&[7, 7, 4, 0, 0, 0, 0, 0]).tcp(5000, 80, b"data"),
+            V4::out().fragment(1480, true).raw(17, &[7; 40]),
+            V4::out().icmp(3, 4, [0, 0, 5, 0], &V4::back().udp(53, 5000, b"data")),
+            V6::back().extension(0, 1).fragment(1, 0, true).raw(17, &[7; 40]),
+            V6::back().src(ROUTER_V6).icmp(3, 0, [0; 4], &quoted),
+            V6::back().icmp(4, 0, [0, 0, 0, 7], &quoted),
+            V6::back().routing(1).udp(53, 5000, b"data"),
+        ];
+        for packet in packets {
+            for at in 0..packet.len() {
+                for value in [packet[at], 0, 0x80, 0xff] {
+                    let mut packet = packet.clone();
+                    packet[at] = value;
+                    let text = told(&packet);
+                    assert!(text.contains(" to IPv") || text.contains("\ndrop "), "{text}");
+                    for line in text.lines().filter(|l| l.starts_with('*')) {
+                        assert!(line.contains("RFC "), "no rule in: {line}");
+                    }
+                }
+            }
+        }
+    }
 }

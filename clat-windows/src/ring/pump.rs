@@ -2,7 +2,9 @@
 
 use super::{Ring, RingError, Wake};
 use crate::live::{Counters, View, add};
-use clat_core::{Parts, QueueState, Verdict};
+use crate::tap::{Passing, Tap};
+use clat_core::{DropReason, Parts, QueueState, Verdict};
+use std::io::IoSlice;
 use std::time::Instant;
 
 /// Packets between two looks at the clock and at the translator in force.
@@ -34,12 +36,19 @@ pub struct Pump<R> {
     view: View,
     state: QueueState,
     started: Instant,
+    tap: Option<Box<dyn Tap>>,
 }
 
 impl<R: Ring> Pump<R> {
     /// A pump over `ring`. The seed should not be guessable from outside.
     pub fn new(ring: R, view: View, seed: u64) -> Self {
-        Self { ring, view, state: QueueState::new(seed), started: Instant::now() }
+        Self { ring, view, state: QueueState::new(seed), started: Instant::now(), tap: None }
+    }
+
+    /// Lets somebody look at each packet.
+    #[must_use]
+    pub fn with_tap(self, tap: Option<Box<dyn Tap>>) -> Self {
+        Self { tap, ..self }
     }
 
     /// Translates until somebody asks for the end or the ring ends.
@@ -93,6 +102,9 @@ impl<R: Ring> Pump<R> {
     }
 
     fn packet(&mut self, packet: &[u8], counters: &Counters) -> Result<(), RingError> {
+        if let Some(tap) = &mut self.tap {
+            tap.packet(Passing::In, &[IoSlice::new(packet)]);
+        }
         let Some(translator) = self.view.get() else {
             add(&counters.idle, 1);
             return Ok(());
@@ -101,24 +113,24 @@ impl<R: Ring> Pump<R> {
             if packet.first().is_some_and(|b| b >> 4 == 4) { &counters.v4_to_v6 } else { &counters.v6_to_v4 };
         match translator.translate(packet, &mut self.state) {
             Verdict::Forward(parts) => {
-                if send(&mut self.ring, &parts, counters)? {
+                if send(&mut self.ring, &mut self.tap, &parts, counters)? {
                     traffic.count(parts.len());
                 }
             }
             Verdict::Fragment(fragments) => {
                 for parts in fragments {
-                    if send(&mut self.ring, &parts, counters)? {
+                    if send(&mut self.ring, &mut self.tap, &parts, counters)? {
                         traffic.count(parts.len());
                     }
                 }
             }
             Verdict::Reply(parts, reason) => {
-                counters.dropped(reason);
-                if send(&mut self.ring, &parts, counters)? {
+                dropped(&mut self.tap, reason, counters);
+                if send(&mut self.ring, &mut self.tap, &parts, counters)? {
                     add(&counters.replies, 1);
                 }
             }
-            Verdict::Drop(reason) => counters.dropped(reason),
+            Verdict::Drop(reason) => dropped(&mut self.tap, reason, counters),
             // Wintun hands over no super-packets.
             Verdict::Segment => {}
         }
@@ -126,8 +138,20 @@ impl<R: Ring> Pump<R> {
     }
 }
 
+fn dropped(tap: &mut Option<Box<dyn Tap>>, reason: DropReason, counters: &Counters) {
+    counters.dropped(reason);
+    if let Some(tap) = tap {
+        tap.dropped(reason);
+    }
+}
+
 /// Sends a packet; false when the driver's ring stayed full.
-fn send<R: Ring>(ring: &mut R, parts: &Parts<'_>, counters: &Counters) -> Result<bool, RingError> {
+fn send<R: Ring>(
+    ring: &mut R,
+    tap: &mut Option<Box<dyn Tap>>,
+    parts: &Parts<'_>,
+    counters: &Counters,
+) -> Result<bool, RingError> {
     let Ok(len) = u16::try_from(parts.len()) else { return Ok(false) };
     for _ in 0..FULL_TRIES {
         let sent = ring.send(len, |slot| {
@@ -135,7 +159,12 @@ fn send<R: Ring>(ring: &mut R, parts: &Parts<'_>, counters: &Counters) -> Result
             let _ = parts.copy_to(slot);
         });
         match sent {
-            Ok(()) => return Ok(true),
+            Ok(()) => {
+                if let Some(tap) = tap {
+                    tap.packet(Passing::Out, &parts.slices().map(IoSlice::new));
+                }
+                return Ok(true);
+            }
             Err(RingError::Full) => std::thread::yield_now(),
             Err(error) => return Err(error),
         }

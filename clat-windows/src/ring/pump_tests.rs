@@ -121,3 +121,35 @@ fn garbage_is_counted_by_reason() {
     assert_eq!(fake.sent.len(), 0);
     assert_eq!(counters.drops().map(|(_, n)| n).sum::<u64>(), 3);
 }
+
+/// What a tap saw: the first byte of each packet that passed, and the reasons.
+#[derive(Clone, Debug, Default)]
+struct Notes(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Tap for Notes {
+    fn packet(&mut self, passing: Passing, packet: &[IoSlice<'_>]) {
+        let bytes: Vec<u8> = packet.iter().flat_map(|p| p.iter().copied()).collect();
+        self.0.lock().unwrap().push(format!("{passing:?} {:02x} {}", bytes[0], bytes.len()));
+    }
+
+    fn dropped(&mut self, reason: DropReason) {
+        self.0.lock().unwrap().push(reason.to_string());
+    }
+}
+
+#[test]
+fn a_tap_sees_each_packet_and_why_it_was_dropped() {
+    let mut too_far = udp(1);
+    // TTL 1 instead of 64, and the checksum that belongs to it.
+    (too_far[8], too_far[10]) = (1, too_far[10].wrapping_add(63));
+    let mut fake = Fake { incoming: [udp(1), too_far, vec![0xff; 20]].into(), room: 2, ..Fake::default() };
+    let notes = Notes::default();
+    let pump = Pump::new(&mut fake, View::new(live()), 1).with_tap(Some(Box::new(notes.clone())));
+    let mut pump = pump;
+    assert_eq!(pump.run(&Counters::default()), Ended::Stopped);
+    let seen = notes.0.lock().unwrap().clone();
+    assert_eq!(
+        seen,
+        ["In 45 29", "Out 60 49", "In 45 29", "hop_limit", "Out 45 57", "In ff 20", "bad_version"]
+    );
+}

@@ -8,6 +8,7 @@ pub(crate) mod service;
 mod wake;
 
 use super::{Event, Host, Notice};
+use crate::capture::{Capture, Limits};
 use crate::config::Settings;
 use crate::control::CallerId;
 use crate::control::paths::StateDir;
@@ -24,6 +25,7 @@ use clat_windows::data::DataPath;
 use clat_windows::firewall::NeighbourDiscoveryAllowed;
 use clat_windows::plan::Plan;
 use clat_windows::ring::Ended;
+use clat_windows::tap::Tap;
 use clat_windows::watch::Watch;
 use clat_windows::{facts, native_clat, resolver, secret, system};
 use ears::Ears;
@@ -54,6 +56,8 @@ const NO_PLAN: StepError = StepError { kind: StepErrorKind::Unsupported, code: 0
 #[derive(Debug)]
 pub(crate) struct Windows {
     data: Option<DataPath>,
+    /// Behind the data path, whose thread holds its tap.
+    capture: Option<Capture>,
     server: Server,
     settings: Settings,
     /// The changes to this machine; none where others make them.
@@ -81,6 +85,8 @@ pub(crate) struct Windows {
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
     let dir = StateDir::here(settings.state_dir.as_deref());
     let mut host = Windows::new(settings);
+    let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
+    host.capture = capture.transpose()?;
     if settings.configure {
         host.plan = Some(open_plan(&dir)?);
         host.secret = secret::load(dir.path()).unwrap_or_else(|e| {
@@ -139,6 +145,7 @@ impl Windows {
         }
         Self {
             data: None,
+            capture: None,
             server: Server::default(),
             settings: settings.clone(),
             plan: None,
@@ -195,8 +202,21 @@ impl Windows {
         }
     }
 
-    fn open_data(&self) -> anyhow::Result<DataPath> {
-        DataPath::open(&self.settings.tun, self.on_data_end()).context(self.settings.tun.clone())
+    /// What sees each packet, where a capture was asked for.
+    fn tap(&mut self) -> Option<Box<dyn Tap>> {
+        let capture = self.capture.as_mut()?;
+        match capture.start() {
+            Ok(()) => Some(Box::new(capture.tap())),
+            Err(e) => {
+                warn!("nothing is captured: the thread that writes cannot be started: {e}");
+                None
+            }
+        }
+    }
+
+    fn open_data(&mut self) -> anyhow::Result<DataPath> {
+        let tap = self.tap();
+        DataPath::open(&self.settings.tun, tap, self.on_data_end()).context(self.settings.tun.clone())
     }
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
@@ -240,9 +260,9 @@ impl Windows {
     }
 
     fn reopen(&mut self, now: Instant) {
-        let on_end = self.on_data_end();
+        let (tap, on_end) = (self.tap(), self.on_data_end());
         let Some(data) = self.data.as_mut() else { return };
-        match data.reopen(on_end) {
+        match data.reopen(tap, on_end) {
             Ok(()) => {
                 self.reopen_at = None;
                 let luid = data.luid();
