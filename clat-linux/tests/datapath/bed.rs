@@ -31,7 +31,7 @@ impl Bed {
     /// `None`, and a loud word, when this machine cannot do it.
     pub(crate) fn new(test: &str, queues: usize, offload: OffloadRequest) -> Option<Self> {
         static LABS: AtomicU32 = AtomicU32::new(FIRST_LAB);
-        if !clat_netlab::need::met(test, &["ethtool"]) {
+        if !clat_netlab::need::met(test, &["ethtool", "nft"]) {
             return None;
         }
         let (app, server) = two_hosts(LABS.fetch_add(1, Ordering::Relaxed));
@@ -59,6 +59,13 @@ impl Bed {
 
     pub(crate) fn totals(&self) -> Totals {
         self.pump.counters().totals()
+    }
+
+    /// From now on the program's packets may be fragmented: nothing leaves with Don't Fragment.
+    pub(crate) fn clear_df(&self) {
+        let script = "table ip t { chain c { type filter hook postrouting priority 0; \
+                      ip frag-off set ip frag-off & 0xbfff; }; }";
+        assert!(self.app.output("nft", &[script]).unwrap().status.success());
     }
 
     /// Every packet reached its socket with the checksum that it should have, and the kernel took

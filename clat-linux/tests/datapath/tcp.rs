@@ -125,3 +125,14 @@ fn segments_of_an_uplink_without_offload_are_put_together() {
     assert!(totals.merged > 100, "{totals:?}");
     assert!(totals.writes < (totals.v4_to_v6.packets + totals.v6_to_v4.packets) * 3 / 4, "{totals:?}");
 }
+
+#[test]
+fn super_packets_that_may_be_fragmented_get_smaller_segments() {
+    let name = "super_packets_that_may_be_fragmented_get_smaller_segments";
+    let Some(bed) = Bed::new(name, 1, OffloadRequest::Best) else { return };
+    bed.clear_df();
+    transfer(&bed, 5001, 8 * MIB, 8 * MIB);
+    bed.assert_clean();
+    let totals = bed.totals();
+    assert!(totals.super_packets > 10 && totals.segmented == 0, "whole all the same: {totals:?}");
+}

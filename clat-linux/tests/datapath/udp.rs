@@ -84,6 +84,23 @@ fn fragmented_datagrams_arrive_whole() {
     bed.assert_clean();
 }
 
+#[test]
+fn datagrams_that_may_be_fragmented_arrive_whole() {
+    let name = "datagrams_that_may_be_fragmented_arrive_whole";
+    let Some(bed) = Bed::new(name, 1, OffloadRequest::Best) else { return };
+    let (client, server) = pair(&bed, 6001);
+    bed.clear_df();
+    for len in [1200, 1253, 1444] {
+        exchange(&client, &server, len, (10, 10));
+    }
+    for (size, last) in [(1200, 1200), (1444, 1444), (1444, 9)] {
+        segmented(&client, &server, server_v4(6001), size, last);
+    }
+    bed.assert_clean();
+    assert!(bed.totals().segmented >= 2, "segments of UDP keep their size: {:?}", bed.totals());
+    assert!(bed.totals().writes > bed.totals().v4_to_v6.packets, "fragments: {:?}", bed.totals());
+}
+
 /// Sends with `UDP_SEGMENT`, receives with `UDP_GRO`: what QUIC does.
 fn segmented(from: &UdpSocket, to: &UdpSocket, peer: SocketAddr, size: usize, last: usize) {
     let (sender, receiver) =
