@@ -8,7 +8,7 @@
 //! 3. of the full size, where the second leg got an echo reply.
 //!
 //! A silent first leg alone proves nothing (routers may not answer): it names the culprit when the second
-//! is silent too. Packets that come back from under the PREF64 are as good as an answer.
+//! is silent too. Packets that come back from under the PREF64 are as good as an answer of the second.
 
 use crate::{Instant, Probe, ProbeAnswer, SelfTest, SelfTestLeg};
 use core::net::Ipv4Addr;
@@ -135,6 +135,7 @@ impl SelfTester {
         }
         match leg {
             Leg::Router => Ok(self.send(now, Leg::Nat64, 0, subject)),
+            Leg::Nat64 if self.packets_return() => Err(self.end(now, None)),
             Leg::Nat64 if self.router_answered => Err(self.end(now, Some(SelfTestLeg::Nat64Silent))),
             Leg::Nat64 => Err(self.end(now, Some(SelfTestLeg::NoNdAnswer))),
             Leg::FullSize => Err(self.end(now, Some(SelfTestLeg::MtuBlackHole))),
@@ -192,11 +193,14 @@ impl SelfTester {
     /// Packets that came back from under the PREF64 since the start: growth is evidence.
     pub(crate) fn traffic(&mut self, now: Instant, returned: u64) -> Option<SelfTest> {
         self.returned.0 = returned;
-        let evidence = returned > self.returned.1;
         let silent = |leg| matches!(leg, Some(SelfTestLeg::Nat64Silent | SelfTestLeg::NoNdAnswer));
         let refuted = self.last.is_some_and(|l| silent(l.failed));
-        let asking = matches!(self.phase, Phase::Testing { leg: Leg::Router | Leg::Nat64, .. });
-        (evidence && (refuted || asking)).then(|| self.end(now, None))
+        (refuted && self.packets_return()).then(|| self.end(now, None))
+    }
+
+    /// Whether packets came back from under the PREF64 since the last result.
+    const fn packets_return(&self) -> bool {
+        self.returned.0 > self.returned.1
     }
 
     fn end(&mut self, now: Instant, failed: Option<SelfTestLeg>) -> SelfTest {
@@ -296,11 +300,26 @@ mod tests {
     fn packets_that_come_back_refute_a_silent_nat64() {
         let mut tester = SelfTester::new();
         tester.start(Instant::default());
+        let until_a_result = |tester: &mut SelfTester| {
+            (0..20_000).step_by(50).find_map(|ms| {
+                let now = Instant::from_millis(tester.last.map_or(0, |l| l.at.as_millis()) + ms);
+                tester.poll(now, &subject())?.err().map(|result| result.failed)
+            })
+        };
+        assert_eq!(tester.traffic(Instant::default(), 0), None);
+        assert_eq!(until_a_result(&mut tester), Some(Some(SelfTestLeg::NoNdAnswer)));
+        let now = tester.last.unwrap().at;
+        assert_eq!(tester.traffic(now, 0), None, "nothing came back");
+        assert_eq!(tester.traffic(now, 5).map(|r| r.failed), Some(None));
+        assert_eq!(tester.traffic(now, 9), None, "nothing to refute");
+    }
+
+    #[test]
+    fn packets_that_come_back_end_no_test_early() {
+        let mut tester = SelfTester::new();
+        tester.start(Instant::default());
         assert!(matches!(tester.poll(Instant::from_millis(100), &subject()), Some(Ok(_))));
-        assert_eq!(tester.traffic(Instant::from_millis(200), 0), None);
-        let result = tester.traffic(Instant::from_millis(300), 5);
-        assert_eq!(result.map(|r| r.failed), Some(None));
-        assert_eq!(tester.traffic(Instant::from_millis(400), 9), None, "nothing to refute");
+        assert_eq!(tester.traffic(Instant::from_millis(200), 5), None, "the full size is still to be tested");
     }
 
     #[test]
