@@ -109,7 +109,8 @@ fn a_firewall_of_the_host_that_forwards_nothing_is_not_called_well() -> Result<(
     let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
     nft(&lab.host, "table ip6 t { chain f { type filter hook forward priority 0; policy drop; }; }")?;
     let mut clat = Clat::run(&lab, &[])?;
-    clat.wait_status("failing its self-test", LIMIT, |s| s["self_test"]["ok"] == false)?;
+    let fails = |s: &serde_json::Value| s["state"] == "active" && s["self_test"]["ok"] == false;
+    clat.wait_status("failing its self-test", LIMIT, fails)?;
     let out = clat_cli(&lab, &["doctor"])?;
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     ensure!(!out.status.success(), "doctor is content:\n{text}");
