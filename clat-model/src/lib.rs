@@ -11,7 +11,7 @@
 //! - [`judge`]: whether what another translator did agrees with an outcome.
 //! - [`build`]: packets from named fields, for tables of examples.
 //! - [`mend`]: makes random bytes plausible, for fuzzing.
-//! - [`strategy`]: structured random packets for proptest.
+//! - `strategy` (feature `proptest`): structured random packets for proptest.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
