@@ -83,6 +83,12 @@ fn the_object_joins_a_structure_that_is_there() {
     let error = V6::back().src(ROUTER_V6).icmp(3, 0, [17, 0, 0, 0], &body);
     let both = structure(&[mpls.as_slice(), &object()].concat());
     translates(&error, &with_extension(11, 0, &quoted4, 32, &both));
+    // RFC 4884 section 7: a checksum of zero is none.
+    let unsummed = |objects: &[u8]| [&[0x20, 0, 0, 0], objects].concat();
+    let body = [quoted6.as_slice(), &unsummed(&mpls)].concat();
+    let error = V6::back().src(ROUTER_V6).icmp(3, 0, [17, 0, 0, 0], &body);
+    let both = unsummed(&[mpls.as_slice(), &object()].concat());
+    translates(&error, &with_extension(11, 0, &quoted4, 32, &both));
     // One too large for both keeps what came in.
     let large = structure(&[&[1, 140, 9, 9], bytes_of(392).as_slice()].concat());
     let body = [quoted6.as_slice(), &large].concat();

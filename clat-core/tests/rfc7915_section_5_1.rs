@@ -2,6 +2,7 @@
 
 mod common;
 
+use clat_model::Row;
 use clat_model::build::{LOCAL_V4, LOCAL_V6, REMOTE_V4, ROUTER_V6, V4, V6};
 use common::{answered, becomes, bytes_of, host, silent, translates};
 use std::net::Ipv6Addr;
@@ -138,6 +139,12 @@ fn sources_that_are_illegal_or_pretend_to_be_ours() {
         silent(&host(), &V6::back().src(src).udp(1, 2, b"x"), "spoofed_source");
     }
     silent(&host(), &V6::back().src(ROUTER_V6).udp(1, 2, b"x"), "source_not_mapped");
+    // Another address of this side comes from its own IPv6 address, and from nowhere else.
+    let mut c = host();
+    let (v4, v6) = ("203.0.113.9".parse().unwrap(), "2001:db8:eeee::9".parse().unwrap());
+    c.rows.push(Row { v4, v4_len: 32, v6, v6_len: 128 });
+    becomes(&c, &V6::back().src(v6).udp(1, 2, b"x"), &[V4::back().src(v4).ttl(63).udp(1, 2, b"x")]);
+    silent(&c, &V6::back().src(c.embed(v4)).udp(1, 2, b"x"), "spoofed_source");
 }
 
 #[test]

@@ -177,3 +177,11 @@ fn icmp(message: &mut [u8], leave: Leave, pseudo: u64, quoted: impl Fn(&mut [u8]
         put(message, 2, 0, pseudo);
     }
 }
+
+/// Puts the checksum of an ICMPv6 message right.
+pub fn sum_icmp6(message: &mut [u8], src: Ipv6Addr, dst: Ipv6Addr) {
+    let len = message.len();
+    if len >= 4 {
+        put(message, 2, 0, pseudo_v6(src, dst, 58, len));
+    }
+}

@@ -35,6 +35,44 @@ fn quoted(packet: &[u8]) -> Option<(u8, [u8; 4], &[u8])> {
     is_error.then(|| (if v6 { 8 + kind.min(7) } else { kind & 7 }, word, &message[8..]))
 }
 
+/// A Router Advertisement with PREF64, two prefixes and resolvers; an answer with both well-known
+/// addresses; a journal; a network that comes up.
+fn control_plane() -> io::Result<()> {
+    let pref64 = RaPref64 { prefix: Pref64::WELL_KNOWN, lifetime_s: 1800 }.emit();
+    let advertisement = [134, 0, 0, 0, 64, 0, 0x07, 0x08, 0, 0, 0, 0, 0, 0, 0, 0];
+    let mut prefix = [0; 32];
+    prefix[..16].copy_from_slice(&[3, 4, 64, 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0]);
+    prefix[16..24].copy_from_slice(&[0x20, 1, 0x0d, 0xb8, 0, 1, 0, 1]);
+    let mtu = [5, 1, 0, 0, 0, 0, 5, 0xdc];
+    write("router_advertisement", "pref64", &[&[0], &advertisement, &pref64])?;
+    write("router_advertisement", "all", &[&[4], &advertisement, &prefix, &mtu, &pref64, &prefix])?;
+
+    let record = |last: u8| {
+        let mut rr = vec![0xc0, 12, 0, 28, 0, 1, 0, 0, 0, 60, 0, 16, 0, 0x64, 0xff, 0x9b];
+        rr.extend([0, 0, 0, 0, 0, 0, 0, 0, 192, 0, 0, last]);
+        rr
+    };
+    write("dns_answer", "two-records", &[&[0, 2, 0, 0, 0, 0, 0, 0], &record(170), &record(171)])?;
+    write("dns_answer", "no-record", &[&[0; 8]])?;
+    write("dns_answer", "no-such-name", &[&[1, 0x83, 0, 1, 0, 0, 0, 0]])?;
+
+    let steps = [
+        "open-device",
+        "set-mtu dev device v4 1472 v6 1500",
+        "add-address dev 2 addr 2001:db8::1/128 role claim",
+        "add-route dev device dest 0.0.0.0/0 metric 1000000 mtu 1472 mss 0",
+        "join-group dev 2 group ff02::1:ff00:464",
+    ];
+    for (i, step) in steps.iter().enumerate() {
+        write("journal_line", &format!("step-{i}"), &[step.as_bytes()])?;
+    }
+    // Link up, address, router, complete, PREF64 option, time passes, the address is unique, and so on.
+    let up = [0, 0, 0, 25, 2, 0, 4, 100, 9, 0, 12, 16];
+    let rest = [21, 50, 14, 1, 21, 50, 21, 250, 6, 1, 21, 50, 7, 1, 21, 50, 8, 0, 9, 0, 15, 0, 21, 200];
+    write("engine", "comes-up", &[&up, &pref64, &rest])?;
+    write("engine", "manual", &[&[0x20, 0], &up[2..], &pref64, &rest])
+}
+
 fn main() -> io::Result<()> {
     for (name, packet) in packets() {
         let family = if packet[0] >> 4 == 6 { "v6_to_v4" } else { "v4_to_v6" };
@@ -46,6 +84,7 @@ fn main() -> io::Result<()> {
             write("quoted", name, &[&[kind], &word, &AS_IS, quote])?;
         }
     }
+    control_plane()?;
     for prefix in ["64:ff9b::/96", "2001:db8:122:344::/64", "2001:db8:122:300::/56", "2001:db8::/32"] {
         let prefix: Pref64 = prefix.parse().map_err(io::Error::other)?;
         let name = format!("pref64-{}", prefix.len());

@@ -5,6 +5,8 @@
 //! | prefix, policy | MTUs | what is not mended | packet ...
 //! ```
 
+pub mod shell;
+
 #[path = "../../clat-core/tests/common/mod.rs"]
 mod common;
 
