@@ -154,6 +154,12 @@ impl Tun {
 }
 
 impl Queue {
+    /// A queue on a descriptor that behaves like one: each read is a packet.
+    #[cfg(test)]
+    pub(crate) const fn fake(fd: OwnedFd, features: Features) -> Self {
+        Self { fd, features }
+    }
+
     /// What the kernel granted.
     #[must_use]
     pub const fn features(&self) -> Features {

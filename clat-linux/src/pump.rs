@@ -170,3 +170,6 @@ impl Drop for AnnounceEnd<'_> {
         raise(&self.0.ended);
     }
 }
+
+#[cfg(test)]
+mod tests;

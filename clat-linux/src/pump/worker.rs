@@ -31,6 +31,10 @@ const BATCH: usize = 256;
 pub(super) struct Counting(Counters, usize);
 
 impl Counting {
+    pub(super) const fn new(counters: Counters, index: usize) -> Self {
+        Self(counters, index)
+    }
+
     #[inline]
     pub(super) fn get(&self) -> &QueueCounters {
         &self.0.0[self.1]
@@ -70,7 +74,7 @@ impl<T: Tap> Worker<T> {
         (counters, index): (Counters, usize),
         tap: T,
     ) -> Result<Self, PumpError> {
-        let output = Output::new(queue, Counting(counters, index), tap);
+        let output = Output::new(queue, Counting::new(counters, index), tap);
         let merger = Merger::new(output.allow());
         let state = QueueState::new(seed()?);
         let lane = Lane { state, merger, output, segment: Vec::new() };
@@ -99,6 +103,7 @@ impl<T: Tap> Worker<T> {
         for _ in 0..BATCH {
             let room = self.arena.get_mut(at..).unwrap_or_default();
             match io::read(&self.lane.output.queue, room) {
+                Ok(0) => return Err(PumpError::Gone(Errno::NODEV)),
                 Ok(len) => {
                     self.lane.packet(translator, &self.arena, at..at + len);
                     at = if self.lane.merger.is_empty() { 0 } else { at + len };

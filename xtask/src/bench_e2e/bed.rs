@@ -20,8 +20,6 @@ const CLAT_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0x464, 0, 0, 0, 0, 1);
 const FIRST_LAB: u32 = 9000;
 /// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, which Linux never changes.
 const TICKS: f64 = 100.0;
-/// An empty `/run` of its own, so that a measurement meets no other instance.
-const OWN_RUN: &str = "mount -t tmpfs tmpfs /run && exec \"$@\"";
 
 /// Who carries the packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,10 +142,9 @@ impl Drop for Bed {
     }
 }
 
-/// `run --no-configure` with a `/run` of its own.
+/// `run --no-configure`: addresses and routes are ours to set.
 pub(super) fn our_command(program: &Path, queues: u16) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", OWN_RUN, "sh"]).arg(program);
+    let mut command = Command::new(program);
     command.args(["run", "--no-configure", "--tun", "clat0", "--pref64", PREF64]);
     command.args(["--clat-v4", &APP_V4.to_string(), "--clat-v6", &CLAT_V6.to_string()]);
     command.args(["--queues", &queues.to_string()]);

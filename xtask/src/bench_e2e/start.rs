@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 const LAB: u32 = 9100;
 const PORT: u16 = 9002;
 
-/// Milliseconds from `exec` to the first echo over a device that exists already; the median. Some of
-/// it is `unshare`, `sh` and `mount` before the program.
+/// Milliseconds from `exec` to the first echo over a device that exists already; the median.
 pub(super) fn first_echo(program: &Path, rounds: usize) -> Result<f64> {
     let (app, server) = two_hosts(LAB)?;
     app.ip("tuntap add dev clat0 mode tun")?;
