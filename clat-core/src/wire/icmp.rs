@@ -74,6 +74,26 @@ pub(crate) mod v6 {
     }
 }
 
+/// The ICMPv6 type of an ICMPv4 echo (RFC 7915 section 4.2).
+#[inline]
+pub(crate) const fn echo_v6(icmp_type: u8) -> Option<u8> {
+    match icmp_type {
+        v4::ECHO_REQUEST => Some(v6::ECHO_REQUEST),
+        v4::ECHO_REPLY => Some(v6::ECHO_REPLY),
+        _ => None,
+    }
+}
+
+/// The ICMPv4 type of an ICMPv6 echo (RFC 7915 section 5.2).
+#[inline]
+pub(crate) const fn echo_v4(icmp_type: u8) -> Option<u8> {
+    match icmp_type {
+        v6::ECHO_REQUEST => Some(v4::ECHO_REQUEST),
+        v6::ECHO_REPLY => Some(v4::ECHO_REPLY),
+        _ => None,
+    }
+}
+
 /// The header of an ICMP error that is being made, checksum not yet known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ErrorHeader {

@@ -6,16 +6,14 @@
 //! With a /96 the embedded address is in both pseudo-headers and cancels out: what TCP and UDP
 //! checksums change by is one constant of the configuration.
 
-use super::Translator;
 use super::transport::{self, Transport};
-use super::v6_to_v4::dont_fragment;
+use super::{Translator, fragment_field};
 use crate::addr::{destination_v4, source_v4};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{self, Sum};
-use crate::wire::icmp::{v4 as icmp4, v6 as icmp6};
 use crate::wire::ipv4::{self, FragmentV4, HeaderV4};
 use crate::wire::ipv6::{self, HeaderV6};
-use crate::wire::protocol;
+use crate::wire::{icmp, protocol};
 use crate::{AddressMap, Csum, Gso, GsoKind, Offload, Policy, PrivateV4, QueueState};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -199,7 +197,7 @@ pub(super) fn v6_to_v4<M>(
     let header = HeaderV4 {
         tos: policy.tos.of((v0 << 4) | (v1 >> 4)),
         total_len,
-        fragment: FragmentV4::whole(ident, dont_fragment(ipv4::HEADER_LEN + segment)),
+        fragment: fragment_field::of_whole(ident, ipv4::HEADER_LEN + segment),
         ttl: hop_limit - 1,
         protocol,
         src,
@@ -251,21 +249,13 @@ fn udp(payload: &[u8], delta: u16, offload: Offload, zero: ZeroChecksum) -> Opti
 
 #[inline]
 fn echo_v6(pair: &Pair, payload: &[u8], dst: Ipv4Addr) -> Option<Front> {
-    let icmp_type = match payload.first_chunk::<8>()?[0] {
-        icmp4::ECHO_REQUEST => icmp6::ECHO_REQUEST,
-        icmp4::ECHO_REPLY => icmp6::ECHO_REPLY,
-        _ => return None,
-    };
+    let icmp_type = icmp::echo_v6(payload.first_chunk::<8>()?[0])?;
     Some(echo(payload, icmp_type, echo_pseudo(pair, payload, dst)?))
 }
 
 #[inline]
 fn echo_v4(pair: &Pair, payload: &[u8], src: Ipv4Addr) -> Option<Front> {
-    let icmp_type = match payload.first_chunk::<8>()?[0] {
-        icmp6::ECHO_REQUEST => icmp4::ECHO_REQUEST,
-        icmp6::ECHO_REPLY => icmp4::ECHO_REPLY,
-        _ => return None,
-    };
+    let icmp_type = icmp::echo_v4(payload.first_chunk::<8>()?[0])?;
     Some(echo(payload, icmp_type, Sum::ZERO.sub(echo_pseudo(pair, payload, src)?)))
 }
 

@@ -20,19 +20,10 @@ pub(super) fn echo(ip: &Ipv4<'_>, src: Ipv6Addr, dst: Ipv6Addr) -> Result<L4, Re
         return Err(Refusal::prohibited(DropReason::FragmentedIcmp));
     }
     let front = ip.payload().first_chunk::<8>().ok_or(DropReason::TruncatedTransport)?;
-    let new_type = echo_type(front[0]).ok_or(DropReason::IcmpType)?;
+    let new_type = icmp::echo_v6(front[0]).ok_or(DropReason::IcmpType)?;
     // The payload of an IPv4 packet is shorter than 65536.
     let len = u32::try_from(ip.payload().len()).unwrap_or_default();
     Ok(transport::echo(*front, new_type, pseudo_v6(src, dst, len, protocol::ICMPV6)))
-}
-
-/// The ICMPv6 type of an ICMPv4 echo.
-pub(super) const fn echo_type(icmp_type: u8) -> Option<u8> {
-    match icmp_type {
-        v4::ECHO_REQUEST => Some(v6::ECHO_REQUEST),
-        v4::ECHO_REPLY => Some(v6::ECHO_REPLY),
-        _ => None,
-    }
 }
 
 /// An error message: its header by the tables, the quoted packet translated, the checksum made anew.

@@ -1,8 +1,8 @@
 //! RFC 7915 section 5.2: ICMPv6 becomes ICMPv4.
 
+use super::chain::Chain;
 use super::refusal::{Refusal, max_error_v4};
 use super::transport::{self, L4};
-use super::v6_to_v4::Message;
 use super::{Translator, icmp_error, quoted_v6_to_v4};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{Sum, pseudo_v6};
@@ -11,12 +11,22 @@ use crate::wire::ipv4::{self, HeaderV4};
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::protocol;
 use crate::{AddressMap, DropReason, Policy};
+use core::net::Ipv6Addr;
+
+/// An ICMPv6 message and the packet around it.
+pub(super) struct Message<'p> {
+    pub(super) ip: &'p Ipv6<'p>,
+    pub(super) chain: &'p Chain,
+    pub(super) bytes: &'p [u8],
+    /// The source, where no mapping covers it.
+    pub(super) native: Option<Ipv6Addr>,
+}
 
 /// Echo request and reply: the type changes and the pseudo-header leaves the checksum.
 /// Every other informational message is dropped: MLD, Neighbour Discovery, the unknown.
 pub(super) fn echo(ip: &Ipv6<'_>, message: &[u8]) -> Result<L4, Refusal> {
     let front = message.first_chunk::<8>().ok_or(DropReason::TruncatedTransport)?;
-    let new_type = echo_type(front[0]).ok_or(DropReason::IcmpType)?;
+    let new_type = icmp::echo_v4(front[0]).ok_or(DropReason::IcmpType)?;
     let pseudo = Sum::ZERO.sub(pseudo(ip, message));
     Ok(transport::echo(*front, new_type, pseudo))
 }
@@ -25,15 +35,6 @@ fn pseudo(ip: &Ipv6<'_>, message: &[u8]) -> Sum {
     // The payload of an IPv6 packet is shorter than 65536.
     let len = u32::try_from(message.len()).unwrap_or_default();
     pseudo_v6(ip.src(), ip.dst(), len, protocol::ICMPV6)
-}
-
-/// The ICMPv4 type of an ICMPv6 echo.
-pub(super) const fn echo_type(icmp_type: u8) -> Option<u8> {
-    match icmp_type {
-        v6::ECHO_REQUEST => Some(v4::ECHO_REQUEST),
-        v6::ECHO_REPLY => Some(v4::ECHO_REPLY),
-        _ => None,
-    }
 }
 
 /// An error message: its header by the tables, the quoted packet translated, the checksum made anew.

@@ -8,6 +8,7 @@
 //! | [`quoted_v4_to_v6`] | 4.3: the packet in an ICMPv4 error |
 //! | [`v6_to_v4`] | 5.1: the header, fragments in and out |
 //! | [`chain`] | 5.1: extension headers |
+//! | [`fragment_field`] | 5.1, 5.1.1: identification, flags, offset |
 //! | [`icmp_v6_to_v4`] | 5.2: types, codes, pointers, MTUs |
 //! | [`quoted_v6_to_v4`] | 5.3: the packet in an ICMPv6 error |
 //! | [`icmp_error`] | 4.2, 5.2 by way of RFC 4884: size caps, extensions |
@@ -18,6 +19,7 @@
 
 mod chain;
 mod fast;
+mod fragment_field;
 mod fragments;
 mod icmp_error;
 mod icmp_v4_to_v6;

@@ -4,9 +4,9 @@
 //! roles (this host received it), and its lengths are those of the packet that was sent, whatever part
 //! of it is quoted.
 
+use super::Translator;
 use super::icmp_error::Quoted;
 use super::transport::{self, L4, Transport};
-use super::{Translator, icmp_v4_to_v6};
 use crate::parts::Head;
 use crate::wire::checksum::{Sum, pseudo_v6};
 use crate::wire::ipv4::FragmentV4;
@@ -102,7 +102,7 @@ fn transport(ip: &Header, src: Ipv6Addr, dst: Ipv6Addr, payload: &[u8]) -> Resul
 /// An echo is translated; an error is not (RFC 7915 section 4.3: one embedded header at most).
 fn echo(ip: &Header, src: Ipv6Addr, dst: Ipv6Addr, payload: &[u8]) -> Result<L4, DropReason> {
     let Some(front) = payload.first_chunk::<8>() else { return partial_icmp(payload) };
-    let Some(new_type) = icmp_v4_to_v6::echo_type(front[0]) else {
+    let Some(new_type) = icmp::echo_v6(front[0]) else {
         let is_error = icmp::v4::is_error(front[0]);
         return Err(if is_error { DropReason::QuotedIcmpError } else { DropReason::QuotedUntranslatable });
     };

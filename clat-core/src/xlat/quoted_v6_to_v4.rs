@@ -8,10 +8,10 @@ use super::chain::{self, Chain};
 use super::icmp_error::Quoted;
 use super::quoted_v4_to_v6::partial_icmp;
 use super::transport::{self, L4, Transport};
-use super::{Translator, icmp_v6_to_v4, v6_to_v4};
+use super::{Translator, fragment_field};
 use crate::parts::Head;
 use crate::wire::checksum::{Sum, pseudo_v6};
-use crate::wire::ipv4::{self, FragmentV4, HeaderV4};
+use crate::wire::ipv4::{self, HeaderV4};
 use crate::wire::{icmp, ipv6, protocol};
 use crate::{AddressMap, Csum, DropReason, Role};
 use core::net::Ipv4Addr;
@@ -46,8 +46,8 @@ pub(super) fn translate<M: AddressMap>(
     let (protocol, l4) = transport(&parsed, src, dst, payload)?;
     let total_len = u16::try_from(payload_len + ipv4::HEADER_LEN).map_err(|_| DropReason::QuotedMalformed)?;
     let fragment = match chain.fragment {
-        Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
-        None => FragmentV4::whole(0, v6_to_v4::dont_fragment(usize::from(total_len))),
+        Some(fragment) => fragment_field::of_fragment(fragment),
+        None => fragment_field::of_whole(0, usize::from(total_len)),
     };
     let tos = translator.policy.tos.of(ip.traffic_class());
     let header = HeaderV4 { tos, total_len, fragment, ttl: ip.hop_limit(), protocol, src, dst };
@@ -55,12 +55,6 @@ pub(super) fn translate<M: AddressMap>(
     head.push(&header.bytes());
     l4.push_to(&mut head);
     Ok(Quoted { head, consumed: ipv6::HEADER_LEN + chain.len + l4.len() })
-}
-
-/// The low-order 16 bits of an identification.
-#[allow(clippy::cast_possible_truncation)]
-pub(super) const fn low_word(ident: u32) -> u16 {
-    ident as u16
 }
 
 fn parse(quote: &[u8]) -> Result<Parsed<'_>, DropReason> {
@@ -100,7 +94,7 @@ fn transport(
 /// An echo is translated; an error is not (RFC 7915 section 5.3: one embedded header at most).
 fn echo(parsed: &Parsed<'_>, payload: &[u8]) -> Result<L4, DropReason> {
     let Some(front) = payload.first_chunk::<8>() else { return partial_icmp(payload) };
-    let Some(new_type) = icmp_v6_to_v4::echo_type(front[0]) else {
+    let Some(new_type) = icmp::echo_v4(front[0]) else {
         let is_error = icmp::v6::is_error(front[0]);
         return Err(if is_error { DropReason::QuotedIcmpError } else { DropReason::QuotedUntranslatable });
     };

@@ -1,10 +1,10 @@
 //! RFC 7915 section 5.1: the IPv6 header becomes an IPv4 header.
 
 use super::chain::{self, Chain};
-use super::quoted_v6_to_v4::low_word;
+use super::icmp_v6_to_v4::Message;
 use super::refusal::{self, Answer, Refusal};
 use super::transport::{self, L4, Transport};
-use super::{Outcome, Translator, fragments, icmp_v6_to_v4};
+use super::{Outcome, Translator, fragment_field, fragments, icmp_v6_to_v4};
 use crate::addr::{is_private_v4, source_v4, source_v6};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::Sum;
@@ -15,9 +15,6 @@ use crate::{
     AddressMap, Csum, DropReason, Gso, GsoKind, NativeSource, Offload, Policy, PrivateV4, QueueState, Role,
 };
 use core::net::{Ipv4Addr, Ipv6Addr};
-
-/// Above this size an IPv4 packet must not be fragmented further on: 1280 - 20.
-const DONT_FRAGMENT_ABOVE: usize = 1260;
 
 /// What leaves: the header without length and fragment field, the rewritten front of the payload, and
 /// the payload.
@@ -169,15 +166,6 @@ const fn protocol_v4(next_header: u8) -> Result<u8, DropReason> {
     }
 }
 
-/// An ICMPv6 message and the packet around it.
-pub(super) struct Message<'p> {
-    pub(super) ip: &'p Ipv6<'p>,
-    pub(super) chain: &'p Chain,
-    pub(super) bytes: &'p [u8],
-    /// The source, where no mapping covers it.
-    pub(super) native: Option<Ipv6Addr>,
-}
-
 /// RFC 7915 section 5.2: whole messages only; an atomic fragment is one.
 fn icmp<M: AddressMap>(
     translator: &Translator<M>,
@@ -193,8 +181,9 @@ fn icmp<M: AddressMap>(
     }
     if message.bytes.first().is_some_and(|t| icmp::v6::is_error(*t)) {
         header.fragment = match chain.fragment {
-            Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
-            None => FragmentV4::whole(state.next_ident(header.src, header.dst, header.protocol), false),
+            Some(fragment) => fragment_field::of_fragment(fragment),
+            // No error is longer than what may be fragmented.
+            None => fragment_field::of_whole(state.next_ident(header.src, header.dst, header.protocol), 0),
         };
         return icmp_v6_to_v4::error(translator, packet, message, header).map(Outcome::Forward);
     }
@@ -230,12 +219,6 @@ fn transport_header(
     transport::rewrite(transport, payload, delta, offload.csum, first_fragment)
 }
 
-/// RFC 7915 section 5.1: Don't Fragment is set on what cannot have come through a smaller IPv6 link.
-#[inline]
-pub(super) const fn dont_fragment(total_len: usize) -> bool {
-    total_len > DONT_FRAGMENT_ABOVE
-}
-
 /// Sizes and the fragment field: whole, in pieces, or not at all (RFC 7915 sections 5.1 and 5.1.1).
 #[inline]
 #[allow(clippy::cast_possible_truncation)]
@@ -256,10 +239,10 @@ fn send(
         }
     };
     out.header.fragment = match chain.fragment {
-        Some(f) => FragmentV4::piece(low_word(f.ident), f.offset, f.more),
+        Some(fragment) => fragment_field::of_fragment(fragment),
         None => {
             let ident = state.next_ident(out.header.src, out.header.dst, out.header.protocol);
-            FragmentV4::whole(ident, dont_fragment(segment_len))
+            fragment_field::of_whole(ident, segment_len)
         }
     };
     if let Some(gso) = offload.gso {
