@@ -12,7 +12,7 @@
 //! together), [`watch`] (links, addresses and routes as the engine's inputs),
 //! [`icmp6`] (Neighbour Discovery), [`dns`] (queries over the uplink), [`probe`] (the self-test's echoes),
 //! [`resolvers`] (the uplink's), [`others_clat`] (other programs that translate),
-//! [`privileges`] (what is given up after the start).
+//! [`privileges`] (what is given up after the start), [`Code`] (memory given back after it).
 
 #![cfg(target_os = "linux")]
 #![deny(unsafe_code)]
@@ -45,3 +45,5 @@ pub mod watch;
 
 #[allow(unsafe_code)]
 mod sys;
+
+pub use sys::memory::Code;

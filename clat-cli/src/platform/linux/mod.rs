@@ -22,6 +22,7 @@ use clat_engine::{
     DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Probe, ReturnPath, Step, StepError, StepErrorKind, StepId,
     TranslatorParams,
 };
+use clat_linux::Code;
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
 use clat_linux::pump::PumpError;
@@ -73,6 +74,10 @@ pub(crate) struct Linux {
     /// What earlier devices of this instance counted.
     past: Counters,
     seed: u64,
+    /// The program's code, to be taken out of memory once it translates.
+    code: Code,
+    /// It began to translate since the control thread last waited.
+    settled: bool,
 }
 
 /// Gets hold of everything that is needed before the first packet.
@@ -90,6 +95,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     host.open_doors(&dir);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
+    host.code = Code::find().unwrap_or_default();
     if settings.sandbox {
         host.notes.extend(give_up(&needs(settings, &dir)));
     }
@@ -166,6 +172,8 @@ impl Linux {
             active: None,
             past: Counters::default(),
             seed: u64::from_ne_bytes(secret::random()),
+            code: Code::default(),
+            settled: false,
         }
     }
 
@@ -273,6 +281,9 @@ impl Host for Linux {
     ) -> anyhow::Result<()> {
         let due = !self.notes.is_empty() || self.senses.as_ref().is_some_and(Senses::is_due);
         if !due {
+            if std::mem::take(&mut self.settled) {
+                self.code.give_back();
+            }
             self.poll(until)?;
         }
         self.notifier.alive();
@@ -320,6 +331,7 @@ impl Host for Linux {
 
     fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
         self.active = Some(*params);
+        self.settled = true;
         if let Some(data) = &self.data {
             data.activate(params, policy);
         }
