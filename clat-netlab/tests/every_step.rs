@@ -7,11 +7,14 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::{Clat, clat_cli};
+use clat_netlab::lab::SERVER_V4;
+use clat_netlab::proc::Daemon;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need};
 use rustix::process::Signal;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn lab() -> Result<Lab> {
     Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()
@@ -104,5 +107,36 @@ fn death_between_any_two_steps_of_the_stop() -> Result<()> {
             bail!("it never ends by itself");
         }
     }
+    Ok(())
+}
+
+/// How often the program is killed under load; `CLAT_KILLS=100` for a long run.
+const KILLS: u32 = 8;
+
+#[test]
+fn death_under_load_at_random_moments() -> Result<()> {
+    if !need::met("death under load", &[]) {
+        return Ok(());
+    }
+    let lab = lab()?;
+    let before = Snapshot::take(&lab.host)?;
+    // Without a route a ping ends at once, and the next one tries again.
+    let line = format!("while :; do ping -f -q -w 1 -s 1000 {SERVER_V4}; sleep 0.02; done");
+    let mut flood = std::process::Command::new("sh");
+    flood.args(["-c", &line]);
+    let flood = Daemon::spawn(&lab.host, flood, &lab.dir().join("ping.log"))?;
+    let kills = std::env::var("CLAT_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(KILLS);
+    let mut random = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.subsec_nanos();
+    for kill in 0..kills {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let moment = Duration::from_millis(u64::from(random >> 16) % 600);
+        let clat = Clat::run(&lab, &[])?;
+        std::thread::sleep(moment.saturating_sub(clat.age()));
+        clat.kill();
+        recover_and_compare(&lab, &before).with_context(|| format!("kill {kill} after {moment:?}"))?;
+    }
+    let log = flood.log();
+    let answered = log.lines().filter(|line| line.contains("received") && !line.contains(" 0 received"));
+    ensure!(answered.count() > 0, "there was no load: {log}");
     Ok(())
 }
