@@ -1,6 +1,6 @@
 //! The TUN device: opened with what the kernel can offload, feature by feature.
 
-use crate::netlink::{Netlink, message};
+use crate::netlink::{Netlink, link};
 use crate::{sys::tun as sys, virtio};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -284,7 +284,7 @@ const GSO_IPV4_MAX: u32 = 65_536 - 20;
 fn tune(ifindex: u32) {
     let Ok(mut netlink) = Netlink::open() else { return };
     for request in
-        [message::set_queue_len(ifindex, QUEUE_LEN), message::set_gso_ipv4_max_size(ifindex, GSO_IPV4_MAX)]
+        [link::set_queue_len(ifindex, QUEUE_LEN), link::set_gso_ipv4_max_size(ifindex, GSO_IPV4_MAX)]
     {
         let _ = netlink.request(request, 0);
     }

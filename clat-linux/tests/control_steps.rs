@@ -211,6 +211,21 @@ fn the_claimed_address_goes_through_duplicate_detection_and_is_no_source() {
 }
 
 #[test]
+fn an_interface_renamed_in_between_is_put_back_under_its_new_name() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();
+    run("ip link set up0 down");
+    run("ip link set up0 name wan0");
+    run("ip link set wan0 up");
+    for change in changes.iter().rev() {
+        netcfg.undo(change).expect("undo");
+    }
+    let switches =
+        ["conf/wan0/forwarding", "conf/wan0/proxy_ndp", "conf/wan0/accept_ra", "neigh/wan0/proxy_delay"];
+    assert_eq!(switches.map(sysctl), ["0", "0", "1", "80"]);
+}
+
+#[test]
 fn a_vanished_interface_is_no_error_at_undo() {
     let Some((_namespace, mut netcfg, uplink)) = host() else { return };
     let changes: Vec<Change> = whole_plan(uplink).into_iter().map(|step| apply(&mut netcfg, step)).collect();

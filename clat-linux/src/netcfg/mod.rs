@@ -15,6 +15,7 @@ mod sysctl;
 pub use change::{Change, ParseChangeError};
 pub use error::NetcfgError;
 
+use crate::netlink::link;
 use crate::netlink::message::{self, OWNER};
 use crate::netlink::{Address, Link, Netlink, NetlinkError, Route};
 use clat_engine::{AddressRole, Iface, Step};
@@ -106,9 +107,9 @@ impl NetCfg {
         match change.step {
             Step::OpenDevice => {}
             Step::SetMtu { v4, v6, .. } => {
-                self.netlink.request(message::set_link_mtu(ifindex, v4.max(v6)), 0)?;
+                self.netlink.request(link::set_link_mtu(ifindex, v4.max(v6)), 0)?;
             }
-            Step::SetLinkUp { .. } => self.netlink.request(message::set_link_up(ifindex, true), 0)?,
+            Step::SetLinkUp { .. } => self.netlink.request(link::set_link_up(ifindex, true), 0)?,
             Step::AddAddress { .. } | Step::AddRoute { .. } if change.present => {}
             Step::AddAddress { addr, prefix_len, role, .. } => {
                 let links = self.netlink.links()?;
@@ -148,13 +149,13 @@ impl NetCfg {
             Step::OpenDevice => false,
             Step::SetMtu { v4, v6, .. } => match (self.netlink.link_by_index(ifindex)?, change.was) {
                 (Some(link), Some(was)) if link.mtu == v4.max(v6) && link.mtu != was => {
-                    self.delete(message::set_link_mtu(ifindex, was))?
+                    self.delete(link::set_link_mtu(ifindex, was))?
                 }
                 _ => false,
             },
             Step::SetLinkUp { .. } => match self.netlink.link_by_index(ifindex)? {
                 Some(link) if link.up && change.was == Some(0) => {
-                    self.delete(message::set_link_up(ifindex, false))?
+                    self.delete(link::set_link_up(ifindex, false))?
                 }
                 _ => false,
             },

@@ -3,10 +3,12 @@
 //! rtnetlink does its work inside `send`, so a request needs neither a timeout nor an event loop: the answer
 //! is in the socket's queue when `send` comes back. Events have a socket of their own ([`crate::watch`]).
 
+pub(crate) mod link;
 pub(crate) mod message;
 pub(crate) mod tables;
 
-pub use message::{Address, Link, Route};
+pub use link::Link;
+pub use message::{Address, Route};
 pub use tables::Proxy;
 
 use netlink_packet_core::{

@@ -1,6 +1,6 @@
 //! The kernel's tables as lists of this program's own types.
 
-use super::{Address, Link, Netlink, NetlinkError, Route, message};
+use super::{Address, Link, Netlink, NetlinkError, Route, link as links, message};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
 use std::net::Ipv6Addr;
 
@@ -21,7 +21,7 @@ impl Netlink {
     /// # Errors
     /// As [`Netlink::dump`].
     pub fn links(&mut self) -> Result<Vec<Link>, NetlinkError> {
-        Ok(self.dump(&message::links())?.iter().filter_map(link).collect())
+        Ok(self.dump(&links::links())?.iter().filter_map(link).collect())
     }
 
     /// The interface of that name; `None` where there is none.
@@ -29,7 +29,7 @@ impl Netlink {
     /// # Errors
     /// As [`Netlink::get`].
     pub fn link_by_name(&mut self, name: &str) -> Result<Option<Link>, NetlinkError> {
-        self.one(message::link_by_name(name))
+        self.one(links::link_by_name(name))
     }
 
     /// The interface of that index; `None` where there is none.
@@ -37,7 +37,7 @@ impl Netlink {
     /// # Errors
     /// As [`Netlink::get`].
     pub fn link_by_index(&mut self, index: u32) -> Result<Option<Link>, NetlinkError> {
-        self.one(message::link_by_index(index))
+        self.one(links::link_by_index(index))
     }
 
     fn one(&mut self, request: Message) -> Result<Option<Link>, NetlinkError> {

@@ -8,8 +8,7 @@
 mod facts;
 mod option;
 
-use crate::netlink::message::{Address, Link, Route};
-use crate::netlink::{Messages, Netlink, NetlinkError};
+use crate::netlink::{Address, Link, Messages, Netlink, NetlinkError, Route};
 use clat_engine::{Input, LinkKind};
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkBuffer, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
