@@ -40,7 +40,7 @@ pub(crate) struct RunArgs {
     /// Open the device and touch nothing else.
     #[arg(long)]
     pub(crate) no_configure: bool,
-    /// Write both sides of the translation to this capture.
+    /// Write both sides of the translation to this capture; it and four older ones take 64 MiB each at most.
     #[arg(long, value_name = "FILE.pcapng")]
     pub(crate) capture: Option<PathBuf>,
     /// Print what would be done to the host, and do nothing.

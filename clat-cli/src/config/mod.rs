@@ -317,6 +317,7 @@ mod tests {
 
     #[test]
     fn metrics_are_served_where_the_file_says() {
+        #[cfg(unix)]
         assert_eq!(metrics("unix:/run/a").unwrap(), Metrics::Unix("/run/a".into()));
         assert_eq!(metrics("[::1]:9").unwrap(), Metrics::Loopback("[::1]:9".parse().unwrap()));
     }
