@@ -139,10 +139,18 @@ impl RaSender {
     /// # Errors
     /// When there is no such device or no raw socket.
     pub fn start(ns: &Ns, dev: &str, config: RaConfig) -> Result<Self> {
+        Self::start_as(ns, dev, "fe80::1".parse()?, config)
+    }
+
+    /// As [`start`](Self::start), as the router with the link-local address `source`.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start), and when the device has no such address.
+    pub fn start_as(ns: &Ns, dev: &str, source: Ipv6Addr, config: RaConfig) -> Result<Self> {
         // /sys shows the namespace of its mount, not that of the thread: ask ip.
         let line = ns.ip(&format!("-o link show dev {dev}"))?;
         let scope = line.split(':').next().unwrap_or_default().trim().parse().context("interface index")?;
-        let socket = ns.enter(|| open_socket(dev, scope))?.context("the router's ICMPv6 socket")?;
+        let socket = ns.enter(|| open_socket(dev, scope, source))?.context("the router's ICMPv6 socket")?;
         let shared =
             Arc::new(Shared { config: Mutex::new(config), socket, scope, stop: AtomicBool::new(false) });
         let thread = std::thread::spawn({
@@ -197,9 +205,10 @@ impl Shared {
     }
 }
 
-fn open_socket(dev: &str, scope: u32) -> std::io::Result<Socket> {
+fn open_socket(dev: &str, scope: u32, source: Ipv6Addr) -> std::io::Result<Socket> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.bind_device(Some(dev.as_bytes()))?;
+    socket.bind(&SockAddr::from(SocketAddrV6::new(source, 0, 0, scope)))?;
     socket.set_multicast_if_v6(scope)?;
     socket.join_multicast_v6(&Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2), scope)?;
     socket.set_multicast_loop_v6(false)?;

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{answers, curl, download, udp_echo};
+use clat_netlab::client::{Transfer, answers, curl, download, udp_echo};
 use clat_netlab::judge::Judge;
 use clat_netlab::lab::SERVER_V4;
+use clat_netlab::ra::{RaConfig, RaSender};
 use clat_netlab::servers::{Servers, pattern};
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::tayga::start_as_clat;
@@ -156,6 +157,55 @@ fn another_program_is_the_clat_already() -> Result<()> {
     ensure!(s["state"] != "active", "{s}");
     drop(other);
     clat.wait_state("active").context("the other one has gone")?;
+    works(&lab)?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
+fn two_routers_on_one_link_each_with_its_own_word() -> Result<()> {
+    if !need::met("networks: two routers", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
+    let edge = &lab.edges[0];
+    edge.ns.ip("addr add fe80::2/64 dev lan0 nodad")?;
+    let config = RaConfig { pref64: vec![(Pref64::WELL_KNOWN, 1800)], ..RaConfig::default() };
+    let second = RaSender::start_as(&edge.ns, "lan0", "fe80::2".parse()?, config)?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let both = |s: &serde_json::Value| {
+        let all = s["prefixes"].to_string();
+        s["state"] == "active" && all.contains("fe80::1") && all.contains("fe80::2")
+    };
+    clat.wait_status("told by both", Duration::from_secs(8), both)?;
+    let transfer = Transfer::start(&lab.host, SERVER, 3_000_000, 1_000_000)?;
+    // RFC 8781 section 4: it takes back its own word only.
+    edge.ra.set(|ra| ra.pref64 = vec![(Pref64::WELL_KNOWN, 0)]);
+    let other = |s: &serde_json::Value| s["state"] == "active" && s["pref64"]["router"] == "fe80::2";
+    clat.wait_status("on the other router's word", Duration::from_secs(5), other)?;
+    transfer.finish()?;
+    second.set(|ra| ra.pref64 = vec![(Pref64::WELL_KNOWN, 0)]);
+    clat.wait_status("off", Duration::from_secs(5), |s| s["state"] != "active")?;
+    Ok(())
+}
+
+#[test]
+fn the_uplink_of_the_command_line_is_used() -> Result<()> {
+    if !need::met("networks: --uplink", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().two_uplinks().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
+    lab.link_up(1)?;
+    let before = Snapshot::take(&lab.host)?;
+    let mut clat = Clat::run(&lab, &["--uplink", "up1"])?;
+    let s = clat.wait_state("active")?;
+    ensure!(s["uplink"]["name"] == "up1", "{s}");
+    ensure!(s["clat"]["ipv6"].as_str().is_some_and(|a| a.starts_with("2001:db8:b:")), "{s}");
+    works(&lab)?;
+    lab.link_down(1)?;
+    clat.wait_status("off", LIMIT, |s| s["state"] != "active")?;
+    lab.link_up(1)?;
+    clat.wait_state("active")?;
     works(&lab)?;
     clat.stop(Signal::TERM)?;
     before.same_as(&Snapshot::take(&lab.host)?)
