@@ -1,4 +1,4 @@
-//! The model and the core agree on every packet (docs/TESTING.md, law 1).
+//! The model and the core agree on every packet.
 
 mod common;
 

@@ -47,7 +47,7 @@ pub fn config() -> BoxedStrategy<Config> {
         .boxed()
 }
 
-/// The configuration of the addresses in [`build`](crate::build).
+/// The configuration of the addresses in [`build`].
 #[must_use]
 pub fn plain_config() -> Config {
     Config::host(build::WELL_KNOWN, LOCAL_V4, LOCAL_V6)
