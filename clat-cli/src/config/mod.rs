@@ -197,6 +197,12 @@ impl Settings {
         if self.source != Source::Routed {
             return Err(usage("--source: this build has `routed` only, no libpcap"));
         }
+        if cfg!(target_os = "linux") && !usable_name(&self.tun) {
+            return Err(usage(format!(
+                "--tun {:?}: 1 to 15 bytes without '/', ':' and white space",
+                self.tun
+            )));
+        }
         if let Some(v4) = self.clat_v4.filter(|v4| !usable_v4(*v4)) {
             return Err(usage(format!("--clat-v4 {v4}: no address that a host can have")));
         }
@@ -213,6 +219,12 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// Whether Linux takes it as the name of an interface.
+fn usable_name(name: &str) -> bool {
+    let bad = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
+    (1..16).contains(&name.len()) && name != "." && name != ".." && !name.contains(bad)
 }
 
 fn usable_v4(v4: Ipv4Addr) -> bool {
@@ -293,6 +305,7 @@ mod tests {
     fn impossible_combinations_are_refused_with_the_flag_to_change() {
         let cases = [
             ("--no-configure", "", "--pref64 and --clat-v6"),
+            ("--tun sixteen-bytes-xx", "", "--tun"),
             ("--clat-v4 224.0.0.1", "", "--clat-v4"),
             ("--clat-v6 fe80::1", "", "--clat-v6"),
             ("--pref64 64:ff9b::/96 --clat-v6 64:ff9b::1", "", "inside"),

@@ -32,6 +32,9 @@ fn engine_part(status: &mut Status, engine: &Engine, host: &impl Host, now: Inst
     status.state = seen.state.as_str().to_owned();
     status.reason = seen.reason.as_str().to_owned();
     status.reason_text = seen.reason.to_string();
+    status.native_ipv4 = seen.native_v4;
+    status.other_clat = seen.other_clat.map(|other| other.as_str().to_owned());
+    status.v6_only_wait_s = seen.v6_only_wait_s;
     status.uplink = seen.uplink.map(|uplink| Uplink {
         name: host.interface_name(uplink.ifindex).unwrap_or_default(),
         index: uplink.ifindex,

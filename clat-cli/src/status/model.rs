@@ -21,6 +21,12 @@ pub(crate) struct Status {
     pub reason: String,
     /// The same as a sentence.
     pub reason_text: String,
+    /// Whether the uplink has an IPv4 default route of its own.
+    pub native_ipv4: bool,
+    /// Whose CLAT translates on the uplink.
+    pub other_clat: Option<String>,
+    /// V6ONLY_WAIT in seconds, where DHCPv4 granted option 108 (RFC 8925) and the system tells.
+    pub v6_only_wait_s: Option<u32>,
     /// The interface towards the NAT64.
     pub uplink: Option<Uplink>,
     /// The prefix in use.
@@ -200,6 +206,9 @@ pub(crate) mod tests {
             state: "active".to_owned(),
             reason: "ready".to_owned(),
             reason_text: "The CLAT address is ours.".to_owned(),
+            native_ipv4: false,
+            other_clat: None,
+            v6_only_wait_s: None,
             uplink: Some(Uplink { name: "eth0".to_owned(), index: 2 }),
             pref64: Some(prefix.clone()),
             clat: Some(Clat {

@@ -15,6 +15,12 @@ impl Display for Page<'_> {
         if let Some(uplink) = &s.uplink {
             line(f, "uplink", &format!("{} (index {})", uplink.name, uplink.index))?;
         }
+        if s.native_ipv4 {
+            line(f, "IPv4", "the uplink has native IPv4")?;
+        }
+        if let Some(wait) = s.v6_only_wait_s {
+            line(f, "DHCPv4", &format!("the network prefers IPv6 only for {wait} s (option 108)"))?;
+        }
         if let Some(prefix) = &s.pref64 {
             line(f, "prefix", &prefix_words(prefix))?;
         }
