@@ -33,8 +33,8 @@ pub(super) fn play(stage: &mut Stage) -> anyhow::Result<String> {
         packets.iter().map(|p| p.len().to_string()).collect::<Vec<_>>().join(" + ")
     };
     Ok(format!(
-        "   out:  IPv4 fragments of {} bytes became IPv6 fragments of {}\n   \
-         back: IPv4 fragments of {} bytes became IPv6 fragments of {}\n   \
+        "   out:   IPv4 in fragments of {} bytes\n          IPv6 in fragments of {}\n   \
+         back:  IPv4 in fragments of {} bytes\n          IPv6 in fragments of {}\n   \
          both ends put them together: the same {LEN} bytes came back\n",
         sizes(stage, 0, Side::Right),
         sizes(stage, FIRST_V6_LINK, Side::Right),

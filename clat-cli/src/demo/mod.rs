@@ -117,7 +117,7 @@ mod tests {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         assert!(!text.contains("FAILED") && !text.contains("WRONG"), "{text}");
-        assert!(text.lines().all(|l| l.chars().count() <= 130), "{text}");
+        assert!(text.lines().all(|l| l.chars().count() <= 110), "{text}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ fn v4(fields: &mut Fields, packet: &[u8], is_quoted: bool) {
     fields.put(Slot::Version, "4");
     fields.put(Slot::HeaderLength, format!("{ihl} bytes"));
     fields.put_some(Slot::TrafficClass, u8_at(packet, 1).map(|v| format!("0x{v:02x}")));
-    fields.put_some(Slot::Length, total_len.map(|v| format!("{v} (whole packet)")));
+    fields.put_some(Slot::Length, total_len.map(|v| format!("{v} in all")));
     fields.put_some(Slot::Identification, u16_at(packet, 4).map(|v| format!("0x{v:04x}")));
     fields.put_some(Slot::DontFragment, flags.map(|v| yes(v & 0x4000 != 0)));
     fields.put_some(Slot::MoreFragments, flags.map(|v| yes(v & 0x2000 != 0)));
@@ -75,7 +75,7 @@ fn v6(fields: &mut Fields, packet: &[u8], is_quoted: bool) {
     fields.put(Slot::Version, "6");
     fields.put_some(Slot::TrafficClass, first.map(|v| format!("0x{:02x}", (v >> 20) & 0xff)));
     fields.put_some(Slot::FlowLabel, first.map(|v| format!("0x{:05x}", v & 0xf_ffff)));
-    fields.put_some(Slot::Length, payload_len.map(|v| format!("{v} (without the header)")));
+    fields.put_some(Slot::Length, payload_len.map(|v| format!("{v} of payload")));
     if let Some(fragment) = &chain.fragment {
         fields.put(Slot::Identification, format!("0x{:08x}", fragment.identification));
         fields.put(Slot::MoreFragments, yes(fragment.more));

@@ -98,7 +98,7 @@ mod tests {
         let fields = dissect(&tcp_v4());
         for (slot, expected) in [
             (Slot::Version, "4"),
-            (Slot::Length, "45 (whole packet)"),
+            (Slot::Length, "45 in all"),
             (Slot::Hops, "64"),
             (Slot::Protocol, "6 (TCP)"),
             (Slot::Source, "192.0.0.1"),

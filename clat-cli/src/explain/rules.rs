@@ -6,27 +6,15 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Field, rule to IPv6, rule to IPv4.
 const RULES: &[(Slot, &str, &str)] = &[
-    (
-        Slot::HeaderLength,
-        "RFC 7915 section 4.1: IPv6 headers have one length",
-        "RFC 7915 section 5.1: no options",
-    ),
+    (Slot::HeaderLength, "RFC 7915 section 4.1: always 40 bytes", "RFC 7915 section 5.1: no options"),
     (Slot::TrafficClass, "RFC 7915 section 4.1: set by policy", "RFC 7915 section 5.1: set by policy"),
     (Slot::FlowLabel, "RFC 7915 section 4.1: zero", "RFC 7915 section 5.1: IPv4 has none"),
-    (
-        Slot::Length,
-        "RFC 7915 section 4.1: counted without the header",
-        "RFC 7915 section 5.1: the IPv4 header included",
-    ),
-    (
-        Slot::Identification,
-        "RFC 7915 section 4.1: only fragments have it",
-        "RFC 7915 sections 5.1 and 5.1.1: generated, or the low 16 bits",
-    ),
+    (Slot::Length, "RFC 7915 section 4.1: without the header", "RFC 7915 section 5.1: with the header"),
+    (Slot::Identification, "RFC 7915 section 4.1: only fragments have it", "RFC 7915 sections 5.1 and 5.1.1"),
     (
         Slot::DontFragment,
-        "RFC 7915 section 4.1: IPv6 routers never fragment",
-        "RFC 7915 section 5.1: set above 1260 bytes, never in fragments",
+        "RFC 7915 section 4.1: implied in IPv6",
+        "RFC 7915 section 5.1: set above 1260 bytes",
     ),
     (Slot::MoreFragments, "RFC 7915 section 4.1: only fragments have it", "RFC 7915 section 5.1.1"),
     (Slot::FragmentOffset, "RFC 7915 section 4.1: only fragments have it", "RFC 7915 section 5.1.1"),
@@ -37,29 +25,21 @@ const RULES: &[(Slot, &str, &str)] = &[
         "RFC 7915 section 5.1: ICMPv6 becomes ICMPv4",
     ),
     (Slot::HeaderChecksum, "RFC 7915 section 4.1: IPv6 has none", "RFC 7915 section 5.1: computed"),
-    (
-        Slot::Options,
-        "RFC 7915 section 4.1: options are not translated",
-        "RFC 7915 section 5.1: extension headers are not translated",
-    ),
+    (Slot::Options, "RFC 7915 section 4.1: not translated", "RFC 7915 section 5.1: not translated"),
     (Slot::IcmpType, "RFC 7915 section 4.2", "RFC 7915 section 5.2"),
     (Slot::IcmpCode, "RFC 7915 section 4.2", "RFC 7915 section 5.2"),
     (
         Slot::Mtu,
-        "RFC 7915 section 4.2: adjusted by the headers' difference, at least 1280",
-        "RFC 7915 section 5.2: adjusted by the headers' difference",
+        "RFC 7915 section 4.2: 20 more, at least 1280",
+        "RFC 7915 section 5.2: 20 less, 28 for a fragment",
     ),
     (Slot::Pointer, "RFC 7915 section 4.2, Figure 3", "RFC 7915 section 5.2, Figure 6"),
     (Slot::QuotedLength, RFC4884, RFC4884),
     (Slot::Extension, RFC4884, RFC4884),
-    (
-        Slot::Checksum,
-        "RFC 7915 section 4.5: adjusted to the new addresses",
-        "RFC 7915 section 5.5: adjusted to the new addresses",
-    ),
+    (Slot::Checksum, "RFC 7915 section 4.5: the new addresses", "RFC 7915 section 5.5: the new addresses"),
     (
         Slot::Payload,
-        "RFC 7915 section 4.1: cut into fragments, or to the size of an error",
+        "RFC 7915 section 4.1: cut into fragments",
         "RFC 7915 section 5.1: cut to the size of an error",
     ),
 ];
@@ -105,16 +85,16 @@ impl<'m, const N: usize> Rules<'m, N> {
             let by_row = before.parse::<Ipv4Addr>().is_ok_and(|a| self.map.local().to_v6(a).is_some());
             return match by_row {
                 true => "RFC 7757 section 3.3.1: an explicit mapping",
-                false => "RFC 6052 section 2.3: embedded in the PREF64",
+                false => "RFC 6052 section 2.3: in the PREF64",
             };
         }
         let Ok(v6) = before.parse::<Ipv6Addr>() else { return "RFC 7915 section 5.1" };
         if self.map.local().to_v4(v6).is_some() {
             "RFC 7757 section 3.3.2: an explicit mapping"
         } else if self.map.pref64().extract(v6).is_some() {
-            "RFC 6052 section 2.3: taken from the PREF64"
+            "RFC 6052 section 2.3: from the PREF64"
         } else {
-            "RFC 7335: a dummy, for a router without IPv4"
+            "RFC 7335: a router without IPv4"
         }
     }
 }
