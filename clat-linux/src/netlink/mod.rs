@@ -52,6 +52,7 @@ impl NetlinkError {
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
+    buffer: Box<[u8]>,
 }
 
 impl Netlink {
@@ -65,7 +66,7 @@ impl Netlink {
         socket.connect(&SocketAddr::new(0, 0))?;
         // Older kernels lack it; they filter less and we filter again.
         let _ = socket.set_netlink_get_strict_chk(true);
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket, sequence: 0, buffer: buffer() })
     }
 
     /// Sends one request and waits for the kernel's yes or no. `flags` come on top of REQUEST and ACK.
@@ -150,11 +151,8 @@ impl Netlink {
     /// Hands each answer to request `sequence` to `take` until it says that it has enough.
     fn answers(&mut self, sequence: u32, mut take: impl FnMut(Answer) -> bool) -> Result<(), NetlinkError> {
         loop {
-            let (datagram, from) = self.socket.recv_from_full()?;
-            if from.port_number() != 0 {
-                continue;
-            }
-            for bytes in Messages(&datagram) {
+            let Some(datagram) = receive(&self.socket, &mut self.buffer)? else { continue };
+            for bytes in Messages(datagram) {
                 let Some(answer) = Answer::parse(bytes, sequence)? else { continue };
                 if take(answer) {
                     return Ok(());
@@ -162,6 +160,21 @@ impl Netlink {
             }
         }
     }
+}
+
+/// Room for a datagram. The kernel fills at most 32 KiB with a listing; one message of its own may be longer.
+pub(crate) fn buffer() -> Box<[u8]> {
+    vec![0; 64 * 1024].into_boxed_slice()
+}
+
+/// The next datagram; `None` for one that is not from the kernel: only it is believed.
+///
+/// # Errors
+/// `ENOBUFS` for a datagram that is too long, as for one that the kernel had no room for.
+pub(crate) fn receive<'b>(socket: &Socket, buffer: &'b mut [u8]) -> io::Result<Option<&'b [u8]>> {
+    let (length, from) = socket.recv_from(&mut &mut *buffer, libc::MSG_TRUNC)?;
+    let datagram = buffer.get(..length).ok_or_else(|| io::Error::from_raw_os_error(libc::ENOBUFS))?;
+    Ok((from.port_number() == 0).then_some(datagram))
 }
 
 /// One part of an answer.

@@ -9,7 +9,19 @@
 //! the data threads are started. The filters hold for all threads.
 
 mod files;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 mod syscalls;
+
+/// The machines that the filter's builder does not know.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+mod syscalls {
+    pub(super) fn filter() -> Option<super::Missing> {
+        let machine = std::env::consts::ARCH;
+        Some(format!(
+            "there is no system call filter for {machine}: the kernel takes any system call from this program"
+        ))
+    }
+}
 
 use caps::{CapSet, Capability, CapsHashSet};
 use std::path::PathBuf;

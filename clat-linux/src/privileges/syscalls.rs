@@ -224,7 +224,10 @@ const LEGACY: &[i64] = &[
     libc::SYS_arch_prctl,
 ];
 
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(target_arch = "aarch64")]
+const LEGACY: &[i64] = &[libc::SYS_renameat];
+
+#[cfg(target_arch = "riscv64")]
 const LEGACY: &[i64] = &[];
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 mod facts;
 mod option;
 
-use crate::netlink::{Address, Link, Messages, Netlink, NetlinkError, Route};
+use crate::netlink::{Address, Link, Messages, Netlink, NetlinkError, Route, buffer, receive};
 use clat_engine::{Input, LinkKind};
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkBuffer, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage as Message};
@@ -28,6 +28,7 @@ pub struct Watch {
     events: Socket,
     tables: Netlink,
     device: Option<u32>,
+    buffer: Box<[u8]>,
 }
 
 impl Watch {
@@ -44,7 +45,7 @@ impl Watch {
         for group in GROUPS {
             events.add_membership(group)?;
         }
-        Ok(Self { events, tables: Netlink::open()?, device: None })
+        Ok(Self { events, tables: Netlink::open()?, device: None, buffer: buffer() })
     }
 
     /// Tells the index of our own device, which is never an uplink.
@@ -78,23 +79,10 @@ impl Watch {
     /// # Errors
     /// When the socket fails or the tables cannot be listed.
     pub fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> Result<(), NetlinkError> {
-        let (mut anew, mut prefix) = (false, false);
-        loop {
-            match self.events.recv_from_full() {
-                // Only the kernel is believed.
-                Ok((datagram, from)) if from.port_number() == 0 => {
-                    for message in Messages(&datagram) {
-                        prefix |= is_prefix(message);
-                        anew |= self.event(message, sink)?;
-                    }
-                }
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => anew = true,
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let drained = self.drain(&mut buffer, sink);
+        self.buffer = buffer;
+        let (anew, prefix) = drained?;
         if anew {
             return self.list(sink);
         }
@@ -103,6 +91,30 @@ impl Watch {
             addresses.iter().filter(|a| a.address.is_ipv6()).for_each(|a| sink(facts::address(a)));
         }
         Ok(())
+    }
+
+    /// Tells all events that are there. The answer: whether more may have changed, whether a prefix was heard.
+    fn drain(
+        &mut self,
+        buffer: &mut [u8],
+        sink: &mut dyn FnMut(Input<'_>),
+    ) -> Result<(bool, bool), NetlinkError> {
+        let (mut anew, mut prefix) = (false, false);
+        loop {
+            match receive(&self.events, buffer) {
+                Ok(Some(datagram)) => {
+                    for message in Messages(datagram) {
+                        prefix |= is_prefix(message);
+                        anew |= self.event(message, sink)?;
+                    }
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((anew, prefix)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => anew = true,
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// Tells one event. `true` where more may have changed than the kernel says.
