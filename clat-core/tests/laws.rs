@@ -2,7 +2,7 @@
 
 mod common;
 
-use clat_core::{Csum, InPlace, Offload, Verdict};
+use clat_core::{Csum, Gso, GsoKind, InPlace, Offload, Parts, Verdict};
 use clat_model::build::{LOCAL_V4, LOCAL_V6, REMOTE_V4};
 use clat_model::{Config, strategy};
 use common::judges::{checksum_error, is_well_formed, smoltcp_verifies};
@@ -46,6 +46,20 @@ fn translatable() -> impl Strategy<Value = (Config, Vec<u8>)> {
             (c, packet)
         },
     )
+}
+
+fn offload() -> impl Strategy<Value = Offload> {
+    let partial = any::<(u16, u16)>().prop_map(|(start, offset)| Csum::Partial { start, offset });
+    let csum = prop_oneof![Just(Csum::Complete), Just(Csum::Verified), partial];
+    let kind = prop_oneof![Just(GsoKind::TcpV4), Just(GsoKind::TcpV6), Just(GsoKind::Udp)];
+    let sizes = (prop_oneof![0u16..1600, any::<u16>()], any::<u16>());
+    let gso = (kind, any::<bool>(), sizes).prop_map(|(kind, ecn, (size, header_len))| Gso {
+        kind,
+        ecn,
+        size,
+        header_len,
+    });
+    (csum, prop::option::of(gso)).prop_map(|(csum, gso)| Offload { csum, gso })
 }
 
 /// The packet as the other end would send it back: addresses exchanged, in the PLAT's view.
@@ -208,6 +222,22 @@ proptest! {
         let t = common::translator(&c);
         let _ = common::did(t.v4_to_v6(&bytes, Offload::NONE, &mut common::state()));
         let _ = common::did(t.v6_to_v4(&bytes, Offload::NONE, &mut common::state()));
+    }
+
+    /// Whatever a device says beside the bytes, nothing panics and the lengths agree.
+    #[test]
+    fn arbitrary_offloads(case in strategy::any_packet(), offload in offload()) {
+        let t = common::translator(&case.config);
+        let look = |parts: &Parts<'_>| {
+            let packet = parts.slices().concat();
+            packet.len() == parts.len() && claimed(&packet) == packet.len()
+        };
+        match t.translate_offloaded(&case.packet, offload, &mut common::state()) {
+            Verdict::Forward(parts) | Verdict::Reply(parts, _) => prop_assert!(look(&parts)),
+            Verdict::Fragment(mut pieces) => prop_assert!(pieces.all(|parts| look(&parts))),
+            Verdict::Segment => prop_assert!(offload.gso.is_some()),
+            Verdict::Drop(_) => {}
+        }
     }
 
     /// A packet cut anywhere, its length field telling the old or the new length.
