@@ -110,6 +110,25 @@ fn a_super_packet_passes_whole_and_counts_as_its_segments() {
 }
 
 #[test]
+fn what_waits_before_a_super_packet_that_is_cut_leaves_unharmed() {
+    let waiting = |n: u8| Packet::v4().udp().payload(&[n; 500]).bytes();
+    // Without Don't Fragment its datagrams are larger than the lowest IPv6 MTU: they have to be cut.
+    let large = Packet::v4().network_byte(6, 0).udp().transport_byte(1, 1).payload(&[9; 2800]).bytes();
+    let gso = Gso { kind: GsoKind::Udp, ecn: false, size: 1400, header_len: 28 };
+    let offload = Offload { csum: Csum::Partial { start: 20, offset: 6 }, gso: Some(gso) };
+    let frames =
+        [frame(Offload::NONE, &waiting(1)), frame(Offload::NONE, &waiting(2)), frame(offload, &large)];
+    let fake = Fake::with(&frames, ALL);
+    let (_, packets) = wire(&fake.next().unwrap());
+    assert_eq!(packets.iter().map(|p| (p[48], p.len())).collect::<Vec<_>>(), [(1, 548), (2, 548)]);
+    assert!(packets.iter().all(|p| checksums_are_right(p)));
+    let fragments: Vec<_> = std::iter::from_fn(|| fake.next()).take(4).collect();
+    assert!(fragments.iter().all(|f| f[HEADER_LEN + 6] == 44), "two datagrams in two fragments each");
+    let (totals, _) = fake.stop();
+    assert_eq!((totals.segmented, totals.write_errors), (1, 0));
+}
+
+#[test]
 fn without_virtio_header_packets_are_read_and_written_bare() {
     let packet = Packet::v4().udp().payload(&[1; 9]).bytes();
     let fake = Fake::with(&[packet], Features::default());

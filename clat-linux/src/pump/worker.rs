@@ -187,7 +187,10 @@ impl<T: Tap> Lane<T> {
                 self.write(&parts);
             }
             Verdict::Drop(reason) => self.dropped(reason, packet),
-            Verdict::Segment => self.segment(translator, packet, offload),
+            Verdict::Segment => {
+                self.merger.flush(arena, &mut self.output);
+                self.segment(translator, packet, offload);
+            }
         }
     }
 
@@ -197,7 +200,8 @@ impl<T: Tap> Lane<T> {
         self.output.tap.dropped(reason);
     }
 
-    /// Cuts a super-packet that cannot be translated whole, and translates each segment.
+    /// Cuts a super-packet that cannot be translated whole, and translates each segment. No packet of the
+    /// arena waits meanwhile: the segments have a buffer of their own.
     #[cold]
     fn segment(&mut self, translator: &HostTranslator, packet: &[u8], offload: Offload) {
         let Some(mut segments) = Segments::of(packet, offload) else {
@@ -205,7 +209,6 @@ impl<T: Tap> Lane<T> {
             return;
         };
         self.output.counting.get().segmented.add(1);
-        self.merger.flush(packet, &mut self.output);
         let mut room = std::mem::take(&mut self.segment);
         room.resize(MAX_READ, 0);
         while let Some(len) = segments.next_into(&mut room) {
