@@ -3,12 +3,24 @@
 //! A Winelib DLL is an ELF library that may call Linux; Wine finds it through a placeholder beside the program.
 
 use super::toolchain::{self, MINGW, WINEBUILD, WINEGCC};
-use crate::process::run;
+use crate::process::{output, run};
 use crate::workspace::{root, windows_dir};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Where Wine keeps the DLLs that are Windows programs.
+const WINE_DLLS: &str = "/usr/lib/x86_64-linux-gnu/wine/x86_64-windows";
+
+/// Reads the tables of a DLL.
+const OBJDUMP: &str = "x86_64-w64-mingw32-objdump";
+
+/// Makes import libraries.
+const DLLTOOL: &str = "x86_64-w64-mingw32-dlltool";
+
+/// The copy of Wine's own iphlpapi.dll that the stand-in passes calls on to.
+const WINES_OWN: &str = "iphlpap0";
 
 /// The folder with the built stand-ins: `*.dll` for beside the program, `so/` for `WINEDLLPATH`.
 pub(crate) fn ensure() -> Result<PathBuf> {
@@ -17,7 +29,61 @@ pub(crate) fn ensure() -> Result<PathBuf> {
     fs::create_dir_all(out.join("so/x86_64-unix"))
         .with_context(|| format!("cannot make {}", out.display()))?;
     winelib(&out, "wintun", &["wintun.c", "ring.c", "contract.c"], &["tun.c"])?;
+    winelib(&out, "clatlinux", &["clatlinux.c"], &["linux.c"])?;
+    iphlpapi(&out)?;
     Ok(out)
+}
+
+/// Compiles the stand-in for iphlpapi.dll: a Windows DLL that defines what Wine lacks and forwards the rest.
+fn iphlpapi(out: &Path) -> Result<()> {
+    let source = root().join("clat-windows/standins/iphlpapi");
+    let wines = Path::new(WINE_DLLS).join("iphlpapi.dll");
+    fs::copy(&wines, out.join(format!("{WINES_OWN}.dll"))).context("Wine has no iphlpapi.dll")?;
+    let ours = own_functions(&source)?;
+    let mut exports: String = ours.iter().map(|name| format!("{name}=x{name}\n")).collect();
+    let tables = output(Command::new(OBJDUMP).arg("-p").arg(&wines))?;
+    for name in exported(&tables).filter(|name| !ours.iter().any(|o| o == name)) {
+        exports.push_str(&format!("{name}={WINES_OWN}.{name}\n"));
+    }
+    let objects = out.join("objects");
+    let def = objects.join("iphlpapi.def");
+    fs::write(&def, format!("LIBRARY iphlpapi\nEXPORTS\n{exports}"))?;
+    let wine_part = "ConvertInterfaceIndexToLuid\nConvertInterfaceLuidToAlias\nConvertInterfaceLuidToIndex\n\
+                     ConvertInterfaceAliasToLuid\nwine_GetIpForwardTable2==GetIpForwardTable2\n";
+    import_library(&objects, WINES_OWN, wine_part)?;
+    import_library(&objects, "clatlinux", "linux_run\nlinux_wait_change\n")?;
+    run(Command::new(MINGW)
+        .args(["-O2", "-Wall", "-shared", "-o"])
+        .arg(out.join("iphlpapi.dll"))
+        .args(["common.c", "interface.c", "address.c", "route.c", "notify.c"].map(|f| source.join(f)))
+        .arg(&def)
+        .arg("-L")
+        .arg(&objects)
+        .args([&format!("-l{WINES_OWN}"), "-lclatlinux"]))
+}
+
+/// The functions that the stand-in defines: `xNAME` for NAME.
+fn own_functions(source: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(source)? {
+        let text = fs::read_to_string(entry?.path())?;
+        let names =
+            text.lines().filter_map(|l| l.split_once("WINAPI x")).filter_map(|(_, l)| l.split_once('('));
+        found.extend(names.map(|(name, _)| name.to_owned()));
+    }
+    Ok(found)
+}
+
+/// The names in objdump's listing of an export table.
+fn exported(tables: &str) -> impl Iterator<Item = &str> {
+    let names = tables.lines().skip_while(|l| !l.contains("Ordinal/Name Pointer")).skip(1);
+    names.take_while(|l| !l.trim().is_empty()).filter_map(|l| l.split_whitespace().last())
+}
+
+fn import_library(objects: &Path, dll: &str, exports: &str) -> Result<()> {
+    let def = objects.join(format!("{dll}.def"));
+    fs::write(&def, format!("LIBRARY {dll}.dll\nEXPORTS\n{exports}"))?;
+    run(Command::new(DLLTOOL).arg("-d").arg(&def).arg("-l").arg(objects.join(format!("lib{dll}.a"))))
 }
 
 /// Compiles one Winelib DLL: `windows` with Wine's headers, `linux` with the system's.
