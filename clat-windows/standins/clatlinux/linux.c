@@ -13,7 +13,7 @@ int run_command(const char *command, char *output, int size)
     FILE *pipe;
     size_t n = 0;
     int status;
-    if (snprintf(line, sizeof line, "{ %s ; } 2>&1", command) >= (int)sizeof line || !(pipe = popen(line, "r")))
+    if (snprintf(line, sizeof line, "{ %s\n} 2>&1", command) >= (int)sizeof line || !(pipe = popen(line, "r")))
         return -1;
     if (size > 0) {
         n = fread(output, 1, size - 1, pipe);

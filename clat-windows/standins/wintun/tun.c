@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <net/if.h>
 #include <linux/if_tun.h>
 
@@ -21,6 +22,20 @@ int tun_open(const char *name)
         fd = -1;
     }
     return fd;
+}
+
+/* The link is up as long as a session runs. */
+void tun_set_up(const char *name, int up)
+{
+    struct ifreq request;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0) {
+        request.ifr_flags = up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP;
+        ioctl(fd, SIOCSIFFLAGS, &request);
+    }
+    close(fd);
 }
 
 /* Bytes read, 0 when nothing came in time, -1 when the device is gone. */

@@ -163,6 +163,7 @@ void *WINAPI WintunStartSession(void *p, DWORD capacity)
     s->readable = CreateEventW(NULL, FALSE, FALSE, NULL);
     InitializeCriticalSection(&s->lock);
     a->session = s;
+    tun_set_up(a->name, 1);
     s->thread = CreateThread(NULL, 0, reader, s, 0, NULL);
     say("session of %lu bytes", (unsigned long)capacity);
     return s;
@@ -183,6 +184,7 @@ void WINAPI WintunEndSession(void *p)
     if (!open_session(s, "end"))
         return;
     s->stop = 1;
+    tun_set_up(s->adapter->name, 0);
     WaitForSingleObject(s->thread, INFINITE);
     CloseHandle(s->thread);
     if (s->in.tail != s->in.next)

@@ -55,6 +55,7 @@ void check_sent(const BYTE *bytes, DWORD size);
 int tun_open(const char *name);
 long tun_read(int fd, void *buf, unsigned long size, int timeout_ms);
 long tun_write(int fd, const void *buf, unsigned long size);
+void tun_set_up(const char *name, int up);
 void tun_close(int fd);
 unsigned tun_index(const char *name);
 

@@ -4,6 +4,7 @@
 //! `rust-web-src` once into a private sysroot; every build after that is an ordinary `cargo build --target`.
 
 mod build;
+mod scenes;
 mod standins;
 mod sysroot;
 mod toolchain;
@@ -11,6 +12,7 @@ mod wine;
 
 use anyhow::Result;
 use clap::Subcommand;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// The target of every Windows build made on Linux.
@@ -29,6 +31,14 @@ pub(crate) enum Command {
         /// Arguments for `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
+    },
+    /// The release program under Wine in namespaces: traffic through a NAT64, service, packages, faults
+    Scenes {
+        /// Only scenes whose names contain one of these words
+        words: Vec<String>,
+        /// This program instead of building one
+        #[arg(long)]
+        exe: Option<PathBuf>,
     },
     /// Build the DLLs that stand in for what Wine lacks; prints their folder last
     Standins,
@@ -50,6 +60,10 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         Command::Build => println!("{}", build::release()?.display()),
         Command::Clippy => build::clippy()?,
         Command::Test { args } => build::test(&args)?,
+        Command::Scenes { words, exe } => {
+            let exe = exe.map_or_else(build::release, Ok)?;
+            scenes::run(&exe, &words)?;
+        }
         Command::Standins => println!("{}", standins::ensure()?.display()),
         Command::Exec { args } => return wine::exec(&args),
     }

@@ -14,6 +14,8 @@ pub(crate) const RUST_SRC: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.t
 pub(crate) const CLIPPY: &str = "/usr/bin/cargo-clippy";
 /// Debian's `wine64` puts no program into the search path.
 pub(crate) const WINE: &str = "/usr/lib/wine/wine64";
+/// Keeps a session of Wine programs together.
+pub(crate) const WINESERVER: &str = "/usr/lib/wine/wineserver64";
 /// Compiles stand-in DLLs that call Linux.
 pub(crate) const WINEGCC: &str = "/usr/bin/winegcc-stable";
 /// Makes the placeholder beside a Winelib DLL.

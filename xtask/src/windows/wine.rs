@@ -1,6 +1,6 @@
 //! A Wine prefix of our own and programs started in it.
 
-use super::toolchain::{self, MINGW, WINE};
+use super::toolchain::{self, MINGW, WINE, WINESERVER};
 use crate::process::run;
 use crate::workspace::windows_dir;
 use anyhow::{Context, Result};
@@ -56,6 +56,16 @@ pub(crate) fn wine(prefix: &Path) -> Command {
         .env_remove("DISPLAY")
         .env_remove("LD_LIBRARY_PATH");
     command
+}
+
+/// Ends every program of the prefix, and waits until none is left.
+pub(crate) fn end_session(prefix: &Path) -> Result<()> {
+    for word in ["-k", "-w"] {
+        let mut command = Command::new(WINESERVER);
+        // Nothing to end is an error of wineserver's, and fine.
+        command.env("WINEPREFIX", prefix).arg(word).status().context("cannot start wineserver")?;
+    }
+    Ok(())
 }
 
 /// The value of cargo's `runner` setting: this program itself.

@@ -1,0 +1,50 @@
+//! The service by its commands: install, start, status over the pipe, stop, uninstall.
+
+use super::Stage;
+use anyhow::{Context, Result, ensure};
+use clat_core::Pref64;
+use clat_netlab::Lab;
+use clat_netlab::dns::Dns64;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Wine ends services with the last program of its session: this one waits.
+pub(super) fn keep_session(stage: &Stage) -> Result<std::process::Child> {
+    let mut waiting = stage.wine(&["cmd", "/c", "set /p x="]);
+    waiting.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    stage.lab.host.enter(|| waiting.spawn())?.context("starting Wine")
+}
+
+pub(super) fn run(exe: &Path) -> Result<()> {
+    let lab = Lab::builder().dns64(Dns64::Synthesise(vec![Pref64::WELL_KNOWN]), 60).build()?;
+    let stage = Stage::new(lab, exe, true)?;
+    let mut session = keep_session(&stage)?;
+    let result = scene(&stage);
+    session.kill()?;
+    session.wait()?;
+    result
+}
+
+fn scene(stage: &Stage) -> Result<()> {
+    let out = stage.output(&["service", "start"])?;
+    let text = super::stage::said(&out);
+    ensure!(out.status.code() == Some(1) && text.contains("not installed"), "start before install: {text}");
+    stage.succeed(&["service", "install"])?;
+    stage.succeed(&["service", "start"])?;
+    let status = stage.wait_status("active", |s| s["state"] == "active")?;
+    ensure!(status["pref64"]["source"] == "dns", "{status}");
+    let start = std::time::Instant::now();
+    stage.succeed(&["service", "stop"])?;
+    ensure!(start.elapsed() < Duration::from_secs(8), "the stop took {:?}", start.elapsed());
+    let out = stage.output(&["status"])?;
+    ensure!(out.status.code() == Some(1), "still there: {}", super::stage::said(&out));
+    stage.succeed(&["service", "uninstall"])?;
+    let out = stage.output(&["service", "stop"])?;
+    ensure!(
+        super::stage::said(&out).contains("not installed"),
+        "after uninstall: {}",
+        super::stage::said(&out)
+    );
+    stage.check_contract()
+}
