@@ -7,6 +7,7 @@
 #[cfg(target_os = "linux")]
 mod bench_e2e;
 mod instructions;
+mod package;
 mod process;
 mod rfc_trace;
 mod windows;
@@ -32,6 +33,12 @@ enum Chore {
     /// The speed of the whole path on this kernel, against plain IPv6 and tayga (needs root)
     #[cfg(target_os = "linux")]
     BenchE2e(bench_e2e::Options),
+    /// Build the packages for Windows: MSI, zip, winget manifest; prints the path of the MSI last
+    Msi {
+        /// This program instead of building one
+        #[arg(long)]
+        exe: Option<std::path::PathBuf>,
+    },
     /// Count the instructions of each translation, and compare with the committed baseline (needs valgrind)
     Instructions(instructions::Options),
 }
@@ -42,6 +49,7 @@ fn main() -> ExitCode {
         Chore::Windows(command) => windows::run(command),
         #[cfg(target_os = "linux")]
         Chore::BenchE2e(options) => bench_e2e::run(&options),
+        Chore::Msi { exe } => package::all(exe).map(|()| ExitCode::SUCCESS),
         Chore::Instructions(options) => instructions::run(&options).map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -36,7 +36,7 @@ DWORD WINAPI xGetIpInterfaceEntry(PMIB_IPINTERFACE_ROW r)
         r->SitePrefixLength = 64;
         r->NlMtu = v4_mtu(r->InterfaceIndex);
         if (!r->NlMtu)
-            r->NlMtu = ask("cat /sys/class/net/%s/mtu || ip -o link show %s | sed 's/.*mtu \\([0-9]*\\).*/\\1/'", name, name);
+            r->NlMtu = ask("ip -o link show %s | sed 's/.* mtu \\([0-9]*\\) .*/\\1/'", name);
         r->DadTransmits = 3;
         r->RouterDiscoveryBehavior = RouterDiscoveryDhcp;
     }

@@ -15,6 +15,8 @@ use clap::Subcommand;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+pub(crate) use build::release;
+
 /// The target of every Windows build made on Linux.
 pub(crate) const TARGET: &str = "x86_64-pc-windows-gnu";
 
@@ -57,15 +59,20 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
             let prefix = wine::ensure_prefix()?;
             println!("sysroot {}\nwine prefix {}", sysroot.display(), prefix.display());
         }
-        Command::Build => println!("{}", build::release()?.display()),
+        Command::Build => println!("{}", release()?.display()),
         Command::Clippy => build::clippy()?,
         Command::Test { args } => build::test(&args)?,
         Command::Scenes { words, exe } => {
-            let exe = exe.map_or_else(build::release, Ok)?;
+            let exe = exe.map_or_else(release, Ok)?;
             scenes::run(&exe, &words)?;
         }
         Command::Standins => println!("{}", standins::ensure()?.display()),
         Command::Exec { args } => return wine::exec(&args),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails unless the tools for the packages are there.
+pub(crate) fn require_package_tools() -> Result<()> {
+    toolchain::require(&[toolchain::PACKAGE])
 }

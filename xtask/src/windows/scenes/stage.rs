@@ -7,9 +7,9 @@ use clat_netlab::lab::UPLINK;
 use clat_netlab::proc::Daemon;
 use clat_netlab::{Lab, wait_for};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 /// The adapter's name in every scene: under Wine it is the Linux device's as well.
@@ -70,6 +70,11 @@ impl Stage {
         &self.app
     }
 
+    /// The Wine prefix.
+    pub(super) fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
     /// The folder of journal and secret.
     pub(super) fn state_dir(&self) -> PathBuf {
         self.prefix.join("drive_c/ProgramData/CLAT")
@@ -111,8 +116,16 @@ impl Stage {
 
     /// Runs the program to its end.
     pub(super) fn output(&self, args: &[&str]) -> Result<Output> {
+        self.limited(&self.command(args))
+    }
+
+    /// Runs one of Wine's own programs to its end.
+    pub(super) fn wine_output(&self, words: &[&str]) -> Result<Output> {
+        self.limited(&self.wine(words))
+    }
+
+    fn limited(&self, inner: &Command) -> Result<Output> {
         let mut command = Command::new("timeout");
-        let inner = self.command(args);
         command.arg(LIMIT_S).arg(inner.get_program()).args(inner.get_args());
         for (name, value) in inner.get_envs() {
             match value {
@@ -120,14 +133,18 @@ impl Stage {
                 None => command.env_remove(name),
             };
         }
-        self.lab.host.enter(|| command.output())?.context("starting Wine")
+        // Files, not pipes: Wine's own services inherit them and live on.
+        let (out, err) = (self.lab.dir().join("stdout"), self.lab.dir().join("stderr"));
+        command.stdin(Stdio::null()).stdout(File::create(&out)?).stderr(File::create(&err)?);
+        let status = self.lab.host.enter(|| command.status())?.context("starting Wine")?;
+        Ok(Output { status, stdout: fs::read(out)?, stderr: fs::read(err)? })
     }
 
     /// Runs the program; it must succeed. What it wrote.
     pub(super) fn succeed(&self, args: &[&str]) -> Result<String> {
         let out = self.output(args)?;
         let text = said(&out);
-        ensure!(out.status.success(), "clat-cli {}: {}: {text}", args.join(" "), out.status);
+        ensure!(out.status.success(), "clat-cli {}: {}: {text}\nlog:\n{}", args.join(" "), out.status, self.log());
         Ok(text)
     }
 

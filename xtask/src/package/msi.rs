@@ -1,0 +1,35 @@
+//! The MSI by wixl, and by msibuild what wixl does not know.
+
+use crate::process::run;
+use crate::workspace::root;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The search path: our folder is appended at installation and taken out at removal. `=-*` is set, removed, of the
+/// machine; `[~]` is what is there.
+const ENVIRONMENT: &str = "Environment\tName\tValue\tComponent_\r\ns72\tl255\tL255\ts72\r\n\
+     Environment\tEnvironment\r\nSearchPath\t=-*PATH\t[~];[INSTALLDIR]\tProgram\r\n";
+
+/// Actions that only the Environment table needs, at the places that Microsoft's documentation gives them.
+const ACTIONS: [(&str, u32); 2] = [("WriteEnvironmentStrings", 5200), ("RemoveEnvironmentStrings", 3300)];
+
+/// Builds the MSI from the payload's files.
+pub(super) fn build(payload: &Path, version: &str, msi: &Path) -> Result<PathBuf> {
+    let source = root().join("packaging/windows/clat.wxs");
+    run(Command::new("wixl")
+        .current_dir(payload)
+        .args(["-a", "x64", "-D", &format!("Version={version}"), "-o"])
+        .arg(msi)
+        .arg(&source))?;
+    let table = msi.with_file_name("Environment.idt");
+    fs::write(&table, ENVIRONMENT).context("cannot write the Environment table")?;
+    run(Command::new("msibuild").arg(msi).arg("-i").arg(&table))?;
+    fs::remove_file(&table)?;
+    for (action, sequence) in ACTIONS {
+        let query = format!("INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('{action}', {sequence})");
+        run(Command::new("msibuild").arg(msi).args(["-q", &query]))?;
+    }
+    Ok(msi.to_path_buf())
+}
