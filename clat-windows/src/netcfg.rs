@@ -35,7 +35,7 @@ pub fn interface(iface: Iface, device: Option<Luid>) -> Result<Luid> {
 pub fn before(luid: Luid, step: &Step) -> Result<Before> {
     Ok(match step {
         Step::SetMtu { .. } => {
-            let mtu = |family| luid.settings(family).ok().map(|s| s.mtu);
+            let mtu = |family| luid.settings(family).ok().map(|s| s.mtu).filter(|mtu| *mtu != 0);
             Before::Mtu { v4: mtu(Family::V4), v6: mtu(Family::V6) }
         }
         Step::SetForwarding { .. } => {

@@ -94,6 +94,8 @@ impl Stage {
         }
         let native = if self.app.join("iphlpapi.dll").exists() { "wintun=b;iphlpapi=n" } else { "wintun=b" };
         command
+            // An installed program finds the stand-ins here.
+            .env("WINEPATH", format!("Z:{}", self.app.display()).replace('/', r"\"))
             .env("WINEDLLPATH", self.standins.join("so"))
             .env("WINEDLLOVERRIDES", native)
             .env("CLAT_STANDIN_LOG", self.log_path())
@@ -144,7 +146,7 @@ impl Stage {
     pub(super) fn succeed(&self, args: &[&str]) -> Result<String> {
         let out = self.output(args)?;
         let text = said(&out);
-        ensure!(out.status.success(), "clat-cli {}: {}: {text}\nlog:\n{}", args.join(" "), out.status, self.log());
+        ensure!(out.status.success(), "clat-cli {}: {}: {text}\nlog:\n{}\nstand-ins:\n{}", args.join(" "), out.status, self.log(), self.contract());
         Ok(text)
     }
 
