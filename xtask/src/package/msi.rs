@@ -28,7 +28,8 @@ pub(super) fn build(payload: &Path, version: &str, msi: &Path) -> Result<PathBuf
     run(Command::new("msibuild").arg(msi).arg("-i").arg(&table))?;
     fs::remove_file(&table)?;
     for (action, sequence) in ACTIONS {
-        let query = format!("INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('{action}', {sequence})");
+        let query =
+            format!("INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('{action}', {sequence})");
         run(Command::new("msibuild").arg(msi).args(["-q", &query]))?;
     }
     Ok(msi.to_path_buf())

@@ -18,7 +18,8 @@ pub(super) fn collect(exe: &Path, folder: &Path) -> Result<PathBuf> {
     let size = fs::metadata(exe).with_context(|| exe.display().to_string())?.len();
     ensure!(size < EXE_LIMIT, "{} has {size} bytes, the limit is {EXE_LIMIT}", exe.display());
     let wintun = package_dir("wintun")?.join("wintun");
-    let dll = fs::read(wintun.join("bin/amd64/wintun.dll")).context("the package wintun has no wintun.dll")?;
+    let dll =
+        fs::read(wintun.join("bin/amd64/wintun.dll")).context("the package wintun has no wintun.dll")?;
     let digest: String = Sha256::digest(&dll).iter().map(|b| format!("{b:02x}")).collect();
     ensure!(digest == WINTUN_SHA256, "wintun.dll is not the signed release: sha256 {digest}");
     fs::write(folder.join("wintun.dll"), dll)?;

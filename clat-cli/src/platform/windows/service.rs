@@ -4,11 +4,13 @@ use super::wake::{self, Wake};
 use crate::cli::{Cli, Command, ServiceCommand};
 use crate::exit::Exit;
 use crate::platform::Notice;
-use crate::{exit, run};
+use crate::{logging, run};
 use anyhow::Context;
 use clap::Parser;
 use clat_windows::service::{self, Control};
 use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 use tracing::warn;
 
 /// What the service's own `run` was started with.
@@ -47,11 +49,22 @@ pub(crate) fn command(command: &ServiceCommand) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
+/// Between two tries, when the machine is not ready: the driver is missing, another instance runs.
+const AGAIN: Duration = Duration::from_secs(30);
+
 /// The service's main function, in a thread of the service manager's.
+///
+/// A failure does not end the service: at boot the network may not be there, and an administrator who installs the
+/// missing piece need not know that a service waits for it. The event log has each reason.
 fn main() {
-    let control = |control| {
+    let (ask, asked) = channel();
+    let control = move |control| {
         wake::from_outside(match control {
-            Control::Stop => Wake::Stop,
+            Control::Stop => {
+                // The service is ending already.
+                let _ = ask.send(());
+                Wake::Stop
+            }
             Control::Suspend => Wake::Suspend,
             Control::Resume => Wake::Resume,
         });
@@ -60,12 +73,20 @@ fn main() {
         warn!("service manager: {e}");
         return;
     }
-    let result = arguments().and_then(|args| run::run(&args));
-    if let Err(e) = &result {
-        tracing::error!("{e:#}");
+    service::running();
+    loop {
+        let result = arguments().and_then(|args| run::run(&args));
+        let failed = !matches!(result, Ok(Exit::Success));
+        if let Err(e) = &result {
+            // There is no log yet where the configuration is wrong.
+            let _ = logging::start(None);
+            tracing::error!("{e:#}. Tried again every {} seconds", AGAIN.as_secs());
+        }
+        if !failed || asked.recv_timeout(AGAIN) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
     }
-    let code = u32::from(exit::report(result) != Exit::Success);
-    service::stopped(code);
+    service::stopped(0);
 }
 
 /// The arguments of `run`, checked as at the command line.
@@ -81,8 +102,7 @@ fn arguments() -> anyhow::Result<crate::cli::RunArgs> {
 /// Tells the service manager, where it started us.
 pub(super) fn notify(notice: Notice<'_>) {
     match notice {
-        Notice::Ready => service::running(),
         Notice::Stopping => service::stopping(),
-        Notice::Status(_) | Notice::Reloading => {}
+        Notice::Ready | Notice::Status(_) | Notice::Reloading => {}
     }
 }

@@ -4,7 +4,7 @@ use crate::control::CallerId;
 use crate::control::protocol::Request;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// Something happened.
 #[derive(Debug)]
@@ -52,20 +52,19 @@ pub(super) struct Heard {
 }
 
 /// The queue's end for writers outside of the host: the service's handler and the console's.
-static OUTSIDE: OnceLock<Mutex<Sender<Wake>>> = OnceLock::new();
+static OUTSIDE: Mutex<Option<Sender<Wake>>> = Mutex::new(None);
 
-/// Makes the queue.
+/// Makes the queue of a host.
 pub(super) fn queue() -> (Sender<Wake>, Receiver<Wake>) {
     let (sender, receiver) = channel();
-    // One host a process.
-    let _ = OUTSIDE.set(Mutex::new(sender.clone()));
+    *OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
     (sender, receiver)
 }
 
 /// Wakes the control thread from anywhere; nothing happens before there is one.
 pub(super) fn from_outside(wake: Wake) {
-    if let Some(sender) = OUTSIDE.get() {
+    if let Some(sender) = &*OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) {
         // Nobody listens any more at the end.
-        let _ = sender.lock().unwrap_or_else(PoisonError::into_inner).send(wake);
+        let _ = sender.send(wake);
     }
 }

@@ -31,7 +31,8 @@ fn scene(stage: &Stage, exe: &Path) -> Result<()> {
     let older = package::build(exe, "0.0.1", stage.lab.dir())?;
     let newer = package::build(exe, "0.0.2", stage.lab.dir())?;
     msiexec(stage, "/i", &older)?;
-    for file in ["clat-cli.exe", "wintun.dll", "LICENSE-WINTUN.txt", "LICENSE-MIT.txt", "LICENSE-APACHE.txt"] {
+    for file in ["clat-cli.exe", "wintun.dll", "LICENSE-WINTUN.txt", "LICENSE-MIT.txt", "LICENSE-APACHE.txt"]
+    {
         ensure!(folder.join(file).exists(), "{file} is not installed");
     }
     ensure!(reg(stage, PATH_KEY)?.contains(r"Program Files\CLAT"), "not in the search path");
@@ -41,7 +42,9 @@ fn scene(stage: &Stage, exe: &Path) -> Result<()> {
     running(stage)?;
     msiexec(stage, "/x", &newer)?;
     ensure!(!folder.exists(), "{} is left", folder.display());
-    for (key, word) in [(SERVICE_KEY, "ImagePath"), (EVENT_KEY, "EventCreate"), (PATH_KEY, r"Program Files\CLAT")] {
+    for (key, word) in
+        [(SERVICE_KEY, "ImagePath"), (EVENT_KEY, "EventCreate"), (PATH_KEY, r"Program Files\CLAT")]
+    {
         ensure!(!reg(stage, key)?.contains(word), "{word} is left in {key}");
     }
     Ok(())

@@ -146,7 +146,14 @@ impl Stage {
     pub(super) fn succeed(&self, args: &[&str]) -> Result<String> {
         let out = self.output(args)?;
         let text = said(&out);
-        ensure!(out.status.success(), "clat-cli {}: {}: {text}\nlog:\n{}\nstand-ins:\n{}", args.join(" "), out.status, self.log(), self.contract());
+        ensure!(
+            out.status.success(),
+            "clat-cli {}: {}: {text}\nlog:\n{}\nstand-ins:\n{}",
+            args.join(" "),
+            out.status,
+            self.log(),
+            self.contract()
+        );
         Ok(text)
     }
 
