@@ -23,13 +23,16 @@ pub(crate) enum Asked {
     NotRunning,
 }
 
-/// Asks the instance in this folder.
+/// Asks the instance in this folder, by the door for root where it opens.
 pub(crate) fn ask(dir: &StateDir, request: Request) -> anyhow::Result<Asked> {
-    let socket = match request.is_read_only() {
-        true => dir.status_socket(),
-        false => dir.control_socket(),
-    };
+    let socket = dir.control_socket();
     let stream = match UnixStream::connect(&socket) {
+        Err(e) if request.is_read_only() && e.kind() == ErrorKind::PermissionDenied => {
+            UnixStream::connect(dir.status_socket())
+        }
+        other => other,
+    };
+    let stream = match stream {
         Ok(stream) => stream,
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
             return Ok(Asked::NotRunning);

@@ -224,7 +224,8 @@ impl Caller {
     fn answer(&mut self, answer: &Answer) {
         self.output = match self.kind {
             Kind::Metrics => metrics::response(answer),
-            Kind::Control | Kind::Status => protocol::line(answer),
+            Kind::Control => protocol::line(answer),
+            Kind::Status => protocol::line(&for_everybody(answer)),
         };
     }
 
@@ -239,6 +240,17 @@ impl Caller {
             self.done |= self.output.is_empty();
         }
     }
+}
+
+/// Whom this host talks to is root's business: dropped packets are told without their addresses.
+fn for_everybody(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    if let Answer::Status(status) = &mut answer {
+        for dropped in &mut status.last_drops {
+            "(shown to root)".clone_into(&mut dropped.packet);
+        }
+    }
+    answer
 }
 
 fn read_only(request: Request) -> Result<Request, Answer> {
@@ -394,6 +406,23 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert!(!asked && text.contains("root"), "{text}");
+    }
+
+    #[test]
+    fn the_open_door_tells_no_addresses_of_packets() {
+        let folder = Folder::new("addresses");
+        let mut server = Server::default();
+        server.open(&folder.dir()).unwrap();
+        let answer = Answer::Status(Box::new(crate::status::model::tests::sample()));
+        for (socket, shown) in [(folder.dir().control_socket(), true), (folder.dir().status_socket(), false)]
+        {
+            let mut stream = UnixStream::connect(socket).unwrap();
+            stream.write_all(b"{\"cmd\":\"status\"}\n").unwrap();
+            serve_one(&mut server, &answer);
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            assert_eq!(text.contains("192.0.2.1 udp"), shown, "{text}");
+        }
     }
 
     #[test]
