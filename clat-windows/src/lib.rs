@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 pub mod before;
+pub mod checks;
 pub mod dll;
 pub mod guid;
 pub mod journal;

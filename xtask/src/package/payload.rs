@@ -9,14 +9,9 @@ use std::path::{Path, PathBuf};
 /// wintun.dll 0.14.1 for x86-64 as WireGuard LLC signed it: what the program itself accepts.
 const WINTUN_SHA256: &str = "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce";
 
-/// An upper limit that the program must stay below, in bytes.
-const EXE_LIMIT: u64 = 3 << 20;
-
 /// Puts the program, the DLL and all licences into `folder`.
 pub(super) fn collect(exe: &Path, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let size = fs::metadata(exe).with_context(|| exe.display().to_string())?.len();
-    ensure!(size < EXE_LIMIT, "{} has {size} bytes, the limit is {EXE_LIMIT}", exe.display());
     let wintun = package_dir("wintun")?.join("wintun");
     let dll =
         fs::read(wintun.join("bin/amd64/wintun.dll")).context("the package wintun has no wintun.dll")?;

@@ -1,7 +1,7 @@
 //! cargo for the target: build, clippy, test.
 
 use super::toolchain::{self, CLIPPY, RUSTC};
-use super::{TARGET, sysroot, wine};
+use super::{TARGET, imports, sysroot, wine};
 use crate::process::run;
 use crate::workspace::{cargo, root, windows_dir};
 use anyhow::{Result, bail};
@@ -43,6 +43,7 @@ pub(crate) fn release() -> Result<PathBuf> {
     if !exe.exists() {
         bail!("cargo built no {}", exe.display());
     }
+    imports::check(&exe)?;
     Ok(exe)
 }
 

@@ -4,6 +4,7 @@
 //! `rust-web-src` once into a private sysroot; every build after that is an ordinary `cargo build --target`.
 
 mod build;
+mod imports;
 mod scenes;
 mod standins;
 mod sysroot;
@@ -28,8 +29,11 @@ pub(crate) enum Command {
     Build,
     /// Clippy for the target, warnings are errors
     Clippy,
-    /// Unit and integration tests of the Windows crates, under Wine
+    /// Unit and integration tests of the Windows crates under Wine, then the scenes
     Test {
+        /// Leave the scenes out
+        #[arg(long)]
+        no_scenes: bool,
         /// Arguments for `cargo test`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
@@ -61,7 +65,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Build => println!("{}", release()?.display()),
         Command::Clippy => build::clippy()?,
-        Command::Test { args } => build::test(&args)?,
+        Command::Test { no_scenes, args } => {
+            build::test(&args)?;
+            if !no_scenes {
+                scenes::run(&release()?, &[])?;
+            }
+        }
         Command::Scenes { words, exe } => {
             let exe = exe.map_or_else(release, Ok)?;
             scenes::run(&exe, &words)?;

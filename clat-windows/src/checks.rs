@@ -1,0 +1,145 @@
+//! What to look at on a machine: the list behind `doctor`'s Windows part and the page "First run on real Windows".
+
+/// One thing to look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Its name in `doctor`, or what to do where a program cannot tell.
+    pub name: &'static str,
+    /// Whether `clat-cli doctor` looks at it.
+    pub by_doctor: bool,
+    /// What is to be seen.
+    pub expected: &'static str,
+    /// What it means when something else is seen, and what helps us to know.
+    pub otherwise: &'static str,
+}
+
+const fn by_doctor(name: &'static str, expected: &'static str, otherwise: &'static str) -> Item {
+    Item { name, by_doctor: true, expected, otherwise }
+}
+
+const fn by_hand(name: &'static str, expected: &'static str, otherwise: &'static str) -> Item {
+    Item { name, by_doctor: false, expected, otherwise }
+}
+
+/// In the order in which they depend on each other.
+pub const ITEMS: &[Item] = &[
+    by_doctor(
+        "wintun",
+        "`wintun.dll is the signed release`, and with a running instance `driver 0.14`",
+        "The driver was not loaded: Event Viewer, System, source Wintun; a policy on drivers may forbid it.",
+    ),
+    by_doctor(
+        "program",
+        "the program's folder is safe from users",
+        "The folder's access list lets somebody replace the service's program.",
+    ),
+    by_doctor(
+        "ip-helper",
+        "addresses, routes and forwarding can be set",
+        "Functions of IP Helper are missing: this is Wine, or a Windows that we do not know.",
+    ),
+    by_doctor(
+        "journal",
+        "nothing was left by a crash",
+        "`clat-cli stop --recover` puts it back; the file says what it was.",
+    ),
+    by_doctor(
+        "service",
+        "`running` after the installer",
+        "Event Viewer, Application, source CLAT has the reason.",
+    ),
+    by_doctor(
+        "forwarding",
+        "the uplink forwards IPv6 and heeds Router Advertisements",
+        "Another program switched one of them; without the second the IPv6 default route runs out after some minutes.",
+    ),
+    by_doctor(
+        "native-clat",
+        "no line: Windows itself does not translate",
+        "Windows 11 from 25H2 on, or mobile broadband, has its own CLAT on: ours stands aside.",
+    ),
+    by_hand(
+        "`clat-cli status`, self-test",
+        "`the whole path works`",
+        "`no-nd-answer`: routers do not find the CLAT address. A capture of ICMPv6 on the uplink \
+         (`pktmon start -c --pkt-size 0`) shows whether our advertisements leave.",
+    ),
+    by_hand(
+        "`clat-cli status`, warnings",
+        "no line about a raw ICMPv6 socket",
+        "Prefixes are learnt from DNS only; a security product may forbid `SIO_RCVALL`.",
+    ),
+    by_hand(
+        "`ping 192.0.2.1 -n 1` towards a host that answers, `curl http://` an IPv4 literal",
+        "an answer",
+        "`status` counts packets out but none in: return path. None out: IPv4 route; `route print -4`.",
+    ),
+    by_hand(
+        "`netsh interface ipv6 show interface UPLINK`",
+        "forwarding enabled, router discovery enabled, advertising disabled",
+        "The step `set-forwarding` of the plan did something else than it should.",
+    ),
+    by_hand(
+        "wait 30 minutes, then `clat-cli status` and `route print -6`",
+        "still active, still a default route",
+        "Router Advertisements are not heeded while forwarding: the riskiest assumption of the design.",
+    ),
+    by_hand(
+        "sleep and wake up; change from Wi-Fi to cable and back",
+        "active again within ten seconds, without a restart",
+        "The transitions in `clat-cli status --json` show which fact came late.",
+    ),
+    by_hand(
+        "end `clat-cli.exe` in the task manager",
+        "the service is back within two seconds and `doctor` finds nothing left",
+        "`sc qfailure clat` shows the recovery actions.",
+    ),
+    by_hand(
+        "uninstall; `route print`, `ipconfig /all`, `sc query clat`",
+        "no adapter CLAT, no address of 192.0.0.0/29, no service",
+        "What is left is a bug: the journal in C:\\ProgramData\\CLAT has it.",
+    ),
+];
+
+/// The page "First run on real Windows: what to check".
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# First run on real Windows: what to check\n\n\
+         Made from the list in `clat-windows/src/checks.rs`, which `clat-cli doctor` follows too. Five minutes, as an \
+         administrator, on an\nIPv6-only network with a NAT64. Send `clat-cli doctor --json` and `clat-cli status \
+         --json` with a report.\n\n| look at | to be seen | otherwise |\n|---|---|---|\n",
+    );
+    for item in ITEMS {
+        let name = if item.by_doctor { format!("`doctor`: {}", item.name) } else { item.name.to_owned() };
+        text.push_str(&format!("| {name} | {} | {} |\n", item.expected, item.otherwise));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// `CLAT_WRITE_DOCS=1` writes the page anew.
+    #[test]
+    fn the_page_is_that_of_the_list() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/WINDOWS-FIRST-RUN.md");
+        if std::env::var_os("CLAT_WRITE_DOCS").is_some() {
+            std::fs::write(&path, page()).unwrap();
+        }
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap().replace("\r\n", "\n"),
+            page(),
+            "CLAT_WRITE_DOCS=1 cargo test"
+        );
+    }
+
+    #[test]
+    fn no_item_is_listed_twice() {
+        for (i, item) in ITEMS.iter().enumerate() {
+            assert!(ITEMS[i + 1..].iter().all(|other| other.name != item.name), "{}", item.name);
+        }
+    }
+}
