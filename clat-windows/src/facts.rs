@@ -75,7 +75,7 @@ pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<
         let metric = route.metric.saturating_add(of(route.luid).map_or(0, |a| a.v6_metric));
         let router = match route.next_hop {
             IpAddr::V6(hop) if !hop.is_unspecified() => Some(hop),
-            _ => None,
+            IpAddr::V6(_) | IpAddr::V4(_) => None,
         };
         sink(Input::Default6(DefaultRoute6 { ifindex: route.index, router, metric }));
     }

@@ -3,7 +3,7 @@
 //! Their names lie under a prefix that only administrators may create pipes in, so that no other program can be there
 //! first and be asked in our place.
 
-use crate::device::{DeviceError, Stop};
+use crate::device::Stop;
 use crate::sddl;
 use crate::sys::pipe::Pipe;
 use crate::sys::security::Descriptor;
@@ -78,10 +78,7 @@ impl PipeServer {
     ) -> io::Result<Self> {
         let descriptor = Descriptor::parse(door.sddl())?;
         let pipe = Pipe::create(&door.name(instance), &descriptor)?;
-        let stop = Stop::new().map_err(|e| match e {
-            DeviceError::Event(e) => e,
-            other => io::Error::other(other),
-        })?;
+        let stop = Stop::new().map_err(io::Error::other)?;
         let (asked, busy) = (stop.clone(), Arc::new(AtomicBool::new(false)));
         let serving = Arc::clone(&busy);
         let body = move || serve(&pipe, &asked, &serving, longest, &answer);

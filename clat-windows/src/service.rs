@@ -127,10 +127,8 @@ fn configure(service: &Service) -> Vec<String> {
 }
 
 fn reason(e: &windows_service::Error) -> String {
-    match e {
-        windows_service::Error::Winapi(e) => e.to_string(),
-        other => other.to_string(),
-    }
+    // The crate's own words hide the system's.
+    if let windows_service::Error::Winapi(e) = e { e.to_string() } else { e.to_string() }
 }
 
 /// Stops and removes the service.
@@ -201,6 +199,8 @@ fn wait_for(service: &Service, state: ServiceState, what: &'static str) -> Resul
 pub enum Control {
     /// End, within five seconds.
     Stop,
+    /// Read the configuration again (`sc control clat paramchange`).
+    Reload,
     /// The machine is about to sleep.
     Suspend,
     /// It woke up.
@@ -223,10 +223,15 @@ pub fn run(main: fn()) -> Result<(), ServiceError> {
 /// # Errors
 /// What the service manager said.
 pub fn begin(control: impl Fn(Control) + Send + 'static) -> Result<(), ServiceError> {
+    #[allow(clippy::wildcard_enum_match_arm)] // what is not for us is left to the system
     let handle = service_control_handler::register(NAME, move |event| match event {
         ServiceControl::Stop | ServiceControl::Shutdown | ServiceControl::Preshutdown => {
             report(ServiceState::StopPending, 0);
             control(Control::Stop);
+            ServiceControlHandlerResult::NoError
+        }
+        ServiceControl::ParamChange => {
+            control(Control::Reload);
             ServiceControlHandlerResult::NoError
         }
         ServiceControl::PowerEvent(PowerEventParam::Suspend) => {
@@ -277,11 +282,13 @@ pub fn stopped(code: u32) {
 
 fn report(state: ServiceState, code: u32) {
     let Some(handle) = STATUS.get() else { return };
-    let accepted = match state {
-        ServiceState::Running => {
-            ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN | ServiceControlAccept::POWER_EVENT
-        }
-        _ => ServiceControlAccept::empty(),
+    let accepted = if state == ServiceState::Running {
+        ServiceControlAccept::STOP
+            | ServiceControlAccept::SHUTDOWN
+            | ServiceControlAccept::PARAM_CHANGE
+            | ServiceControlAccept::POWER_EVENT
+    } else {
+        ServiceControlAccept::empty()
     };
     let pending = matches!(state, ServiceState::StartPending | ServiceState::StopPending);
     let status = ServiceStatus {

@@ -6,6 +6,7 @@ macro_rules! findings {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $severity:ident, $advice:literal;)+) => {
         /// What can be wrong.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(windows, allow(dead_code))] // some are Linux's
         pub(crate) enum Finding { $($(#[doc = $doc])+ $name),+ }
 
         impl Finding {

@@ -31,6 +31,7 @@ pub(crate) enum Event<'a> {
     /// A facility is missing: what it costs, and what would bring it.
     Note(String),
     /// It cannot go on, and why.
+    #[cfg_attr(windows, allow(dead_code))] // an adapter that is lost is made again
     Fatal(String),
     /// The operator wants the configuration read again.
     Reload,
@@ -44,6 +45,7 @@ pub(crate) enum Notice<'a> {
     /// The start is over.
     Ready,
     /// One line about how it goes.
+    #[cfg_attr(windows, allow(dead_code))] // the service manager shows none
     Status(&'a str),
     /// The configuration is being read; [`Notice::Ready`] follows.
     Reloading,

@@ -94,8 +94,8 @@ fn adapter(a: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
             network: guid_bytes(&a.NetworkGuid),
             v4_metric: a.Ipv4Metric,
             v6_metric: a.Ipv6Metric,
-            addresses: list(a.FirstUnicastAddress, |u| u.Next).filter_map(|u| unicast(u)).collect(),
-            resolvers: list(a.FirstDnsServerAddress, |d| d.Next).filter_map(|d| resolver(d)).collect(),
+            addresses: list(a.FirstUnicastAddress, |u| u.Next).filter_map(unicast).collect(),
+            resolvers: list(a.FirstDnsServerAddress, |d| d.Next).filter_map(resolver).collect(),
         }
     }
 }

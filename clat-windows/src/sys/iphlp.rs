@@ -73,10 +73,15 @@ pub(super) fn sockaddr(addr: IpAddr) -> SOCKADDR_INET {
         }
         IpAddr::V6(v6) => {
             let sin6_addr = IN6_ADDR { u: IN6_ADDR_0 { Byte: v6.octets() } };
-            let Anonymous = SOCKADDR_IN6_0 { sin6_scope_id: 0 };
-            let Ipv6 =
-                SOCKADDR_IN6 { sin6_family: AF_INET6, sin6_port: 0, sin6_flowinfo: 0, sin6_addr, Anonymous };
-            SOCKADDR_INET { Ipv6 }
+            SOCKADDR_INET {
+                Ipv6: SOCKADDR_IN6 {
+                    sin6_family: AF_INET6,
+                    sin6_port: 0,
+                    sin6_flowinfo: 0,
+                    sin6_addr,
+                    Anonymous: SOCKADDR_IN6_0 { sin6_scope_id: 0 },
+                },
+            }
         }
     }
 }
@@ -104,7 +109,7 @@ pub(crate) fn index_to_luid(index: u32) -> Result<u64, Code> {
 pub(crate) fn luid_to_index(value: u64) -> Result<u32, Code> {
     let mut index = 0;
     // SAFETY: the call reads one LUID and writes one number.
-    check(unsafe { ConvertInterfaceLuidToIndex(&raw const *&luid(value), &raw mut index) })?;
+    check(unsafe { ConvertInterfaceLuidToIndex(&luid(value), &raw mut index) })?;
     Ok(index)
 }
 
@@ -120,7 +125,7 @@ pub(crate) fn alias_to_luid(alias: &str) -> Result<u64, Code> {
 pub(crate) fn luid_to_alias(value: u64) -> Result<String, Code> {
     let mut name = [0_u16; 257];
     // SAFETY: the buffer is as long as said.
-    check(unsafe { ConvertInterfaceLuidToAlias(&raw const *&luid(value), name.as_mut_ptr(), name.len()) })?;
+    check(unsafe { ConvertInterfaceLuidToAlias(&luid(value), name.as_mut_ptr(), name.len()) })?;
     Ok(super::narrow(&name))
 }
 

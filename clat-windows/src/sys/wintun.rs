@@ -63,6 +63,7 @@ pub(crate) fn read_event(session: &::wintun::Session) -> Result<Borrowed, ::wint
 }
 
 /// The crate's error as the system's, with the Win32 code where there is one.
+#[allow(clippy::wildcard_enum_match_arm)] // all others carry no code
 pub(crate) fn reason(error: ::wintun::Error) -> io::Error {
     match error {
         ::wintun::Error::Io(error) => error,

@@ -113,7 +113,7 @@ impl Ears {
 fn link_local(addresses: &[IpAddr]) -> Option<Ipv6Addr> {
     addresses.iter().find_map(|a| match a {
         IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(*v6),
-        _ => None,
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     })
 }
 

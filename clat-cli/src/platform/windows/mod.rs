@@ -334,6 +334,7 @@ impl Windows {
             Wake::Changed => self.facts_at = self.facts_at.map(|at| at.min(after(now, QUIET_MS))),
             Wake::DataEnded => self.data_ended(now),
             Wake::Stop => sink(now, Event::Stop),
+            Wake::Reload => sink(now, Event::Reload),
             Wake::Suspend => sink(now, Event::Input(Input::Suspend)),
             Wake::Resume => {
                 sink(now, Event::Input(Input::Resume));
@@ -360,6 +361,7 @@ impl Windows {
         }
     }
 
+    #[allow(clippy::wildcard_enum_match_arm)] // all others are steps of the plan
     fn in_process(&mut self, step: &Step) -> Option<Result<(), StepError>> {
         let done = match *step {
             Step::JoinGroup { iface: clat_engine::Iface::Index(index), group } => {
@@ -432,6 +434,7 @@ impl Host for Windows {
         Ok(())
     }
 
+    #[allow(clippy::wildcard_enum_match_arm)] // all others are steps of the plan
     fn undo(&mut self, id: StepId, step: &Step) -> Result<(), StepError> {
         match *step {
             Step::JoinGroup { iface: clat_engine::Iface::Index(index), group } => {

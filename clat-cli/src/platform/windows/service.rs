@@ -65,6 +65,7 @@ fn main() {
                 let _ = ask.send(());
                 Wake::Stop
             }
+            Control::Reload => Wake::Reload,
             Control::Suspend => Wake::Suspend,
             Control::Resume => Wake::Resume,
         });
@@ -93,10 +94,10 @@ fn main() {
 fn arguments() -> anyhow::Result<crate::cli::RunArgs> {
     let given = ARGUMENTS.get().map(Vec::as_slice).unwrap_or_default();
     let words = ["clat-cli", "run"].into_iter().chain(given.iter().map(String::as_str));
-    match Cli::try_parse_from(words)?.command {
-        Command::Run(args) => Ok(args),
-        _ => anyhow::bail!("the service was registered with arguments that are not those of `run`"),
+    if let Command::Run(args) = Cli::try_parse_from(words)?.command {
+        return Ok(args);
     }
+    anyhow::bail!("the service was registered with arguments that are not those of `run`")
 }
 
 /// Tells the service manager, where it started us.

@@ -15,6 +15,8 @@ pub(super) enum Wake {
     DataEnded,
     /// The operator or the system wants an end.
     Stop,
+    /// The operator wants the configuration read again.
+    Reload,
     /// The machine is about to sleep.
     Suspend,
     /// It woke up.
