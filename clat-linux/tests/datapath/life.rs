@@ -70,6 +70,19 @@ fn a_removed_interface_ends_the_pump_and_says_so() {
 }
 
 #[test]
+fn an_interface_that_is_set_down_and_up_again_goes_on() {
+    let name = "an_interface_that_is_set_down_and_up_again_goes_on";
+    let Some(bed) = Bed::new(name, 2, OffloadRequest::Best) else { return };
+    bed.app.ip(&format!("link set {TUN} down")).unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    bed.app.ip(&format!("link set {TUN} up")).unwrap();
+    bed.app.ip(&format!("route add default dev {TUN} mtu 1472")).unwrap();
+    bed.app.ip(&format!("-6 route replace 2001:db8:464::1/128 dev {TUN}")).unwrap();
+    bed.app.sh("ping -c 2 -i 0.05 -W 3 198.51.100.1").unwrap();
+    bed.pump.stop().unwrap();
+}
+
+#[test]
 fn stop_ends_the_threads_and_removes_the_interface() {
     let Some(bed) = Bed::new("stop_ends_the_threads_and_removes_the_interface", 3, OffloadRequest::Best)
     else {
