@@ -5,7 +5,7 @@
 
 mod sim;
 
-use clat_engine::{AddressState, ClatV6, Input, LinkKind, Reason, State, StepErrorKind};
+use clat_engine::{AddressState, ClatV6, Config, Input, Link, LinkKind, Reason, State, StepErrorKind};
 use sim::net::{Router, SimLink};
 use sim::scene::{ETH, P1, active, announce, dns_link, frames, ra_link};
 use sim::{World, assert_snapshot, config};
@@ -28,6 +28,24 @@ fn cold_start_takes_two_seconds_at_most_after_link_up() {
             assert!(ms <= 2000, "{ms} ms");
         }
     }
+}
+
+#[test]
+fn rfc4861_section_6_3_7_routers_are_asked_for_before_the_link_has_an_address() {
+    let up = |kind, up| Link { ifindex: ETH, up, mtu: 1500, kind, mac: Some([2, 0, 0, 0, 0, 1]), network: 0 };
+    let asked = |config: Config, kind| {
+        let mut world = World::started(config);
+        for state in [false, true, true] {
+            world.tell(Input::Link(up(kind, state)));
+        }
+        world.lines().matches("send 133 :: > ff02::2").count()
+    };
+    assert_eq!(asked(config(), LinkKind::Broadcast), 1);
+    assert_eq!(asked(config(), LinkKind::PointToPoint), 1);
+    assert_eq!(asked(config(), LinkKind::Tunnel), 0, "a VPN is no uplink by itself");
+    let mut other = config();
+    other.uplink = Some(ETH + 1);
+    assert_eq!(asked(other, LinkKind::Broadcast), 0, "the operator named another uplink");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::nd::messages;
 use crate::prefixes::Refused;
 use crate::wire::dns::Reply;
 use crate::wire::ra::{PrefixInfo, RaOption, RouterAdvert};
-use crate::{Action, DnsOutcome, Icmpv6In, IfIndex, Instant, Reason, Warning};
+use crate::{Action, DnsOutcome, Icmpv6In, IfIndex, Instant, Link, LinkKind, Reason, Warning};
 use clat_core::RaPref64;
 use core::net::{IpAddr, Ipv6Addr};
 use core::time::Duration;
@@ -19,6 +19,22 @@ impl Engine {
         let Some(uplink) = self.uplinks.current else { return };
         self.solicitor.start(self.now);
         self.asker.start(self.now, uplink);
+    }
+
+    /// Asks for the routers of a link that came up. The operating system asks only when its link-local address is
+    /// known to be unique, a second or two later; the question needs no address (RFC 4861 section 6.3.7).
+    pub(super) fn greet(&mut self, link: Link) {
+        let chosen = self.config.uplink.is_none_or(|uplink| uplink == link.ifindex);
+        let kind = matches!(link.kind, LinkKind::Broadcast | LinkKind::PointToPoint);
+        let alone = self.facts.routers(link.ifindex).is_empty();
+        if chosen && kind && alone && !self.goal.is_strict() {
+            let source = self.facts.link_local(link.ifindex).unwrap_or(Ipv6Addr::UNSPECIFIED);
+            self.outbox.send(Action::SendIcmpv6(messages::router_solicitation(
+                link.ifindex,
+                source,
+                link.mac,
+            )));
+        }
     }
 
     /// Removes what has ended.

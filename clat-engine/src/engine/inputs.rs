@@ -61,7 +61,11 @@ impl Engine {
         if !link.up {
             self.doubt(link.ifindex);
         }
+        let came_up = link.up && !self.facts.link(link.ifindex).is_some_and(|known| known.up);
         self.facts.put_link(link);
+        if came_up && self.follows_uplink() {
+            self.greet(link);
+        }
     }
 
     fn link_gone(&mut self, ifindex: IfIndex) {
