@@ -135,6 +135,16 @@ fn network(guid: &[u8; 16]) -> u64 {
     folded
 }
 
+/// Takes an address from interfaces that are down, as an adapter of an earlier run may be; true when one had it.
+///
+/// Windows refuses an address twice even where one of them is on an adapter that is not connected.
+pub(crate) fn free_stale(addr: IpAddr, ours: Luid) -> bool {
+    let all = adapters::adapters().unwrap_or_default();
+    let stale =
+        all.iter().filter(|a| !a.up && a.luid != ours.0 && a.addresses.iter().any(|has| has.addr == addr));
+    stale.filter(|a| Luid(a.luid).delete_address(addr).is_ok()).count() > 0
+}
+
 /// The name of an interface.
 #[must_use]
 pub fn name(index: u32) -> Option<String> {

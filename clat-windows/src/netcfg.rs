@@ -3,6 +3,7 @@
 //! The inverse compares first: what somebody else has changed since is left as it is.
 
 use crate::before::Before;
+use crate::facts;
 use crate::iphlp::{Family, Luid, code, is_gone};
 use crate::win32::{self, Advice};
 use clat_engine::{AddressRole, Iface, Step, StepError, StepErrorKind};
@@ -65,7 +66,12 @@ pub fn apply(luid: Luid, step: &Step) -> Result<()> {
         // An adapter is up as long as its session runs.
         Step::SetLinkUp { .. } => Ok(()),
         Step::AddAddress { addr, prefix_len, role, .. } => match role {
-            AddressRole::Host => luid.add_address(addr, prefix_len),
+            AddressRole::Host => match luid.add_address(addr, prefix_len) {
+                Err(e) if code(&e) == win32::OBJECT_ALREADY_EXISTS && facts::free_stale(addr, luid) => {
+                    luid.add_address(addr, prefix_len)
+                }
+                other => other,
+            },
             AddressRole::Claim => luid.claim_address(addr, prefix_len),
         },
         Step::AddRoute { dest, prefix_len, metric, .. } => luid.add_route(dest, prefix_len, metric),

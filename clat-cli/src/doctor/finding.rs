@@ -115,8 +115,23 @@ impl Check {
             severity: finding.severity(),
             finding: Some(finding),
             text: text.into(),
-            advice: Some(finding.advice()),
+            advice: Some(here(finding)),
         }
+    }
+}
+
+/// What to do on this system.
+#[cfg(not(windows))]
+const fn here(finding: Finding) -> &'static str {
+    finding.advice()
+}
+
+/// What to do on this system.
+#[cfg(windows)]
+const fn here(finding: Finding) -> &'static str {
+    match crate::platform::windows::doctor::advice(finding) {
+        Some(advice) => advice,
+        None => finding.advice(),
     }
 }
 

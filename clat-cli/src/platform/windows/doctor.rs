@@ -9,6 +9,23 @@ use clat_windows::iphlp::{Family, Luid};
 use clat_windows::{facts, native_clat, service, system};
 use std::path::Path;
 
+/// What to do, where it is not the same as on Linux.
+#[allow(clippy::wildcard_enum_match_arm)] // all others are the same
+pub(crate) const fn advice(finding: Finding) -> Option<&'static str> {
+    Some(match finding {
+        Finding::NoDevice => {
+            "install again: wintun.dll must lie beside the program; the system log has the driver's reason"
+        }
+        Finding::NoRights => "open the command prompt as administrator",
+        Finding::NotRunning => "start it: `clat-cli service start`, or `clat-cli run` as administrator",
+        Finding::NotActive => "see the Application log, source CLAT",
+        Finding::Forwarding => {
+            "another program switched it; `clat-cli service stop` and `start` set it again"
+        }
+        _ => return None,
+    })
+}
+
 /// What has to be there before anything can run.
 pub(crate) fn facilities(state_dir: Option<&Path>) -> Vec<Check> {
     let dir = StateDir::find(state_dir);

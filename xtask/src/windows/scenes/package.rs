@@ -17,7 +17,9 @@ const PATH_KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Session Manager\E
 
 pub(super) fn msi(exe: &Path) -> Result<()> {
     let lab = Lab::builder().dns64(Dns64::Synthesise(vec![Pref64::WELL_KNOWN]), 60).build()?;
-    let stage = Stage::new(lab, exe, true)?;
+    // Without the stand-in for IP Helper, which only a program in the stage's own folder finds: the service runs, says
+    // what is missing, and tries again.
+    let stage = Stage::new(lab, exe, false)?;
     let mut session = keep_session(&stage)?;
     let result = scene(&stage, exe);
     session.kill()?;

@@ -94,8 +94,6 @@ impl Stage {
         }
         let native = if self.app.join("iphlpapi.dll").exists() { "wintun=b;iphlpapi=n" } else { "wintun=b" };
         command
-            // An installed program finds the stand-ins here.
-            .env("WINEPATH", format!("Z:{}", self.app.display()).replace('/', r"\"))
             .env("WINEDLLPATH", self.standins.join("so"))
             .env("WINEDLLOVERRIDES", native)
             .env("CLAT_STANDIN_LOG", self.log_path())
