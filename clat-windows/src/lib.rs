@@ -17,6 +17,7 @@ pub mod guid;
 pub mod journal;
 pub mod live;
 pub mod native_clat;
+pub mod recent;
 pub mod resolver;
 pub mod ring;
 pub mod sddl;

@@ -1,5 +1,6 @@
 //! What the control thread and the data thread share: the translator in force, and the counters.
 
+use crate::recent::{Dropped, Recent};
 use clat_core::{ClatMap, DropReason, Translator};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -69,6 +70,7 @@ pub struct Counters {
     /// Packets that came in while no translator was in force.
     pub idle: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
+    recent: Recent,
 }
 
 impl Default for Counters {
@@ -80,6 +82,7 @@ impl Default for Counters {
             ring_full: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
+            recent: Recent::default(),
         }
     }
 }
@@ -103,10 +106,17 @@ impl Traffic {
 }
 
 impl Counters {
-    pub(crate) fn dropped(&self, reason: DropReason) {
+    pub(crate) fn dropped(&self, packet: &[u8], reason: DropReason) {
+        self.recent.push(packet, reason);
         if let Some(counter) = self.drops.get(reason as usize) {
             add(counter, 1);
         }
+    }
+
+    /// The packets dropped last, newest at the end.
+    #[must_use]
+    pub fn last_drops(&self) -> Vec<Dropped> {
+        self.recent.list()
     }
 
     /// The reasons that occurred, with their counts.

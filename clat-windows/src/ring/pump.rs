@@ -125,12 +125,12 @@ impl<R: Ring> Pump<R> {
                 }
             }
             Verdict::Reply(parts, reason) => {
-                dropped(&mut self.tap, reason, counters);
+                dropped(&mut self.tap, packet, reason, counters);
                 if send(&mut self.ring, &mut self.tap, &parts, counters)? {
                     add(&counters.replies, 1);
                 }
             }
-            Verdict::Drop(reason) => dropped(&mut self.tap, reason, counters),
+            Verdict::Drop(reason) => dropped(&mut self.tap, packet, reason, counters),
             // Wintun hands over no super-packets.
             Verdict::Segment => {}
         }
@@ -138,8 +138,8 @@ impl<R: Ring> Pump<R> {
     }
 }
 
-fn dropped(tap: &mut Option<Box<dyn Tap>>, reason: DropReason, counters: &Counters) {
-    counters.dropped(reason);
+fn dropped(tap: &mut Option<Box<dyn Tap>>, packet: &[u8], reason: DropReason, counters: &Counters) {
+    counters.dropped(packet, reason);
     if let Some(tap) = tap {
         tap.dropped(reason);
     }

@@ -25,6 +25,21 @@ pub(super) fn device(data: &DataPath) -> model::Device {
     }
 }
 
+/// The last drops as they are shown.
+pub(super) fn last_drops(data: &DataPath) -> Vec<model::Dropped> {
+    let drops = data.counters().last_drops();
+    drops
+        .iter()
+        .map(|d| model::Dropped {
+            at: jiff::Timestamp::try_from(d.at).map(|t| format!("{t:.3}")).unwrap_or_default(),
+            reason: d.reason.as_str().to_owned(),
+            section: d.reason.section().to_owned(),
+            text: d.reason.describe().trim().to_owned(),
+            packet: d.to_string(),
+        })
+        .collect()
+}
+
 /// The counters as they are shown.
 pub(super) fn counters(data: &DataPath) -> model::Counters {
     let counted = data.counters();

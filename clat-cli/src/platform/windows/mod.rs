@@ -532,7 +532,7 @@ impl Host for Windows {
     }
 
     fn last_drops(&self) -> Vec<Dropped> {
-        Vec::new()
+        self.data.as_ref().map(data::last_drops).unwrap_or_default()
     }
 
     fn answer(&mut self, caller: CallerId, answer: &Answer) {
