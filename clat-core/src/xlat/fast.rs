@@ -47,7 +47,8 @@ impl Pair {
             shrunk: v4.sub(v6).fold(),
             icmp: v6.word(u32::from(protocol::ICMPV6)).fold(),
         })
-        .filter(|_| pref64.len() == 96)
+        // An address of the host under the prefix is for the general way to tell apart.
+        .filter(|pair| pref64.len() == 96 && !pref64.contains(pair.v6))
     }
 
     #[inline]
