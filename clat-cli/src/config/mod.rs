@@ -305,6 +305,7 @@ mod tests {
     fn impossible_combinations_are_refused_with_the_flag_to_change() {
         let cases = [
             ("--no-configure", "", "--pref64 and --clat-v6"),
+            #[cfg(unix)]
             ("--tun sixteen-bytes-xx", "", "--tun"),
             ("--clat-v4 224.0.0.1", "", "--clat-v4"),
             ("--clat-v6 fe80::1", "", "--clat-v6"),

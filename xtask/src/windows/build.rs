@@ -31,6 +31,14 @@ fn target_dir() -> Result<PathBuf> {
     Ok(windows_dir().join(format!("build-{}", toolchain::key("")?)))
 }
 
+/// The program is installed over slow lines and its own crate holds no data path: size counts.
+const SMALL: [&str; 4] = [
+    "--config",
+    "profile.release.package.clat-cli.opt-level=\"s\"",
+    "--config",
+    "profile.release.lto=\"fat\"",
+];
+
 /// `-p` for each crate that exists in this workspace.
 fn packages() -> Vec<String> {
     CRATES.iter().filter(|c| root().join(c).exists()).map(|c| format!("-p{c}")).collect()
@@ -38,7 +46,7 @@ fn packages() -> Vec<String> {
 
 /// The release program. Returns its path.
 pub(crate) fn release() -> Result<PathBuf> {
-    run(cargo_for_target("build")?.args(["--release", "-pclat-cli", "--target", TARGET]))?;
+    run(cargo_for_target("build")?.args(["--release", "-pclat-cli", "--target", TARGET]).args(SMALL))?;
     let exe = target_dir()?.join(TARGET).join("release").join("clat-cli.exe");
     if !exe.exists() {
         bail!("cargo built no {}", exe.display());
