@@ -130,7 +130,7 @@ fn filter() -> [u8; 32] {
 }
 
 /// The message in its IPv6 packet (RFC 8200 section 3), a router alert before it where asked for (RFC 2711).
-fn packet(out: &Icmpv6Out) -> Vec<u8> {
+pub(crate) fn packet(out: &Icmpv6Out) -> Vec<u8> {
     const HOP_BY_HOP: u8 = 0;
     const ICMPV6: u8 = 58;
     const ALERT: [u8; 8] = [ICMPV6, 0, 5, 2, 0, 0, 1, 0];

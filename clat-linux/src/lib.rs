@@ -5,7 +5,7 @@
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
 //! each packet), [`pump`] (the data threads), [`shared`] (the translator they use), [`merge`] (packets
 //! put together into super-packets), [`segment`] (super-packets cut in software), [`counters`], [`tap`]
-//! (a look at each packet).
+//! (a look at each packet), [`frames`] (IPv6 as frames instead of through the kernel).
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
 //! undo), [`journal`] (what is in force, on disk), [`plan`] (the three
@@ -21,6 +21,7 @@
 mod checksum;
 pub mod counters;
 pub mod device;
+pub mod frames;
 mod headers;
 pub mod merge;
 pub mod pump;

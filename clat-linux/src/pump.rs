@@ -3,13 +3,16 @@
 //! A thread blocks in `poll` while there is nothing to do; no timer wakes it. It never takes a lock that
 //! another thread can hold for long, and allocates nothing per packet.
 
+mod frames;
 mod output;
 mod worker;
 
 use crate::counters::Counters;
 use crate::device::Queue;
+use crate::frames::Uplink;
 use crate::shared::{Reader, SharedTranslator};
 use crate::tap::{NoTap, Tap};
+use frames::FrameWorker;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -36,6 +39,9 @@ pub enum PumpError {
         /// What the kernel said.
         source: Errno,
     },
+    /// Frames can no longer be heard.
+    #[error("data path: the uplink: {0}")]
+    Uplink(String),
     /// The system refused to make a thread.
     #[error("data path: no thread: {0}")]
     Thread(std::io::Error),
@@ -109,18 +115,46 @@ impl Pump {
         for (index, queue) in queues.into_iter().enumerate() {
             let reader = Reader::new(Arc::clone(translator));
             let worker = Worker::new(queue, reader, (pump.counters.clone(), index), tap())?;
-            let signals = Arc::clone(&pump.signals);
-            let thread = Builder::new()
-                .name(format!("clat-data-{index}"))
-                .stack_size(STACK)
-                .spawn(move || {
-                    let _announce = AnnounceEnd(&signals);
-                    worker.run(&signals)
-                })
-                .map_err(PumpError::Thread)?;
-            pump.threads.push(thread);
+            pump.start(index, move |signals| worker.run(signals))?;
         }
         Ok(pump)
+    }
+
+    /// Starts one data thread that exchanges IPv4 with the queue, which must be without virtio-net header,
+    /// and IPv6 as frames with the uplink.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_frames<T: Tap>(
+        queue: Queue,
+        uplink: &Arc<Uplink>,
+        translator: &Arc<SharedTranslator>,
+        tap: T,
+    ) -> Result<Self, PumpError> {
+        let counters = Counters::new(1);
+        let mut pump = Self { threads: Vec::new(), signals: Arc::new(Signals::new()?), counters };
+        let reader = Reader::new(Arc::clone(translator));
+        let worker = FrameWorker::new(queue, Arc::clone(uplink), reader, pump.counters.clone(), tap)?;
+        pump.start(0, move |signals| worker.run(signals))?;
+        Ok(pump)
+    }
+
+    fn start(
+        &mut self,
+        index: usize,
+        run: impl FnOnce(&Signals) -> Result<(), PumpError> + Send + 'static,
+    ) -> Result<(), PumpError> {
+        let signals = Arc::clone(&self.signals);
+        let thread = Builder::new()
+            .name(format!("clat-data-{index}"))
+            .stack_size(STACK)
+            .spawn(move || {
+                let _announce = AnnounceEnd(&signals);
+                run(&signals)
+            })
+            .map_err(PumpError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
     }
 
     /// What the threads count.

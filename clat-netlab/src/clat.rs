@@ -40,9 +40,18 @@ fn build() -> Result<PathBuf> {
     if profile_dir.ends_with("release") {
         command.arg("--release");
     }
+    if has_libpcap() {
+        command.args(["--features", "live"]);
+    }
     let out = command.current_dir(env!("CARGO_MANIFEST_DIR")).output()?;
     ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     Ok(profile_dir.join("clat-cli"))
+}
+
+/// Whether the program can be built with live capture here.
+#[must_use]
+pub fn has_libpcap() -> bool {
+    Path::new("/usr/include/pcap.h").exists() || Path::new("/usr/include/pcap/pcap.h").exists()
 }
 
 /// `BEFORE... clat-cli ARGS...` in the host.

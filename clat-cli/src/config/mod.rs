@@ -188,15 +188,32 @@ impl Settings {
         }
     }
 
+    fn check_source(&self) -> anyhow::Result<()> {
+        match &self.source {
+            Source::Routed => Ok(()),
+            Source::Replay(_) => {
+                Err(usage("--source pcap:FILE is not available: `clat-cli translate` reads captures"))
+            }
+            Source::Pcap if !cfg!(target_os = "linux") => {
+                Err(usage("--source pcap is available on Linux only: take `routed`"))
+            }
+            Source::Pcap if self.uplink.is_none() => {
+                Err(usage("--source pcap needs --uplink: the interface to speak frames on"))
+            }
+            Source::Pcap if !self.configure => {
+                Err(usage("--source pcap and --no-configure: nobody would answer for the CLAT's address"))
+            }
+            Source::Pcap => Ok(()),
+        }
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         if !self.configure && (self.pref64.is_none() || self.clat_v6.is_none()) {
             return Err(usage(
                 "--no-configure needs --pref64 and --clat-v6: without changes to the host no address can be claimed",
             ));
         }
-        if self.source != Source::Routed {
-            return Err(usage("--source: this build has `routed` only, no libpcap"));
-        }
+        self.check_source()?;
         if cfg!(target_os = "linux") && !usable_name(&self.tun) {
             return Err(usage(format!(
                 "--tun {:?}: 1 to 15 bytes without '/', ':' and white space",
@@ -314,6 +331,13 @@ mod tests {
             ("", "metrics = \"0.0.0.0:9464\"", "loopback"),
             ("", "metrics = \"unix:relative\"", "absolute"),
             ("", "source = \"tap\"", "routed"),
+            ("--source pcap", "", "--uplink"),
+            ("--source pcap:a.pcap", "", "translate"),
+            (
+                "--source pcap --uplink e --no-configure --pref64 64:ff9b::/96 --clat-v6 2001:db8::1",
+                "",
+                "answer",
+            ),
         ];
         for (line, file, needle) in cases {
             let error = format!("{:#}", merge(line, file).unwrap_err());

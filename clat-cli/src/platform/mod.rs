@@ -18,7 +18,7 @@ use crate::control::protocol::{Answer, Request};
 use crate::status::model::{Counters, Device, Dropped};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Probe, Step, StepError, StepId, TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, Step, StepError, StepId, TranslatorParams,
 };
 
 /// What happened while the control thread waited.
@@ -81,6 +81,10 @@ pub(crate) trait Host {
 
     /// Sends an ICMPv6 message.
     fn send_icmpv6(&mut self, message: &Icmpv6Out);
+    /// Where frames go where IPv6 is spoken as frames; elsewhere the operating system knows.
+    fn next_hop(&mut self, mac: Option<Mac>) {
+        let _ = mac;
+    }
     /// Sends a DNS query over the uplink.
     fn query_dns(&mut self, query: &DnsQuery);
     /// Sends an echo request through the translator.

@@ -188,7 +188,10 @@ impl<H: Host> Driver<H> {
             Action::SendIcmpv6(message) => self.host.send_icmpv6(&message),
             Action::QueryDns(query) => self.host.query_dns(&query),
             Action::Probe(probe) => self.host.probe(&probe),
-            Action::NextHop(mac) => debug!(?mac, "next hop"),
+            Action::NextHop(mac) => {
+                debug!(?mac, "next hop");
+                self.host.next_hop(mac);
+            }
             Action::Transition { from, to, reason } => self.transition(from, to, reason),
             Action::SelfTest(test) => match test.failed {
                 None => info!("self-test passed: the whole path works"),

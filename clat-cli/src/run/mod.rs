@@ -14,13 +14,13 @@ mod history;
 mod rehearsal;
 pub(crate) mod snapshot;
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, Source};
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::logging;
 use crate::platform::{Host, current};
 use crate::status::model::Status;
-use clat_engine::{ClatV6, Config, TranslatorParams};
+use clat_engine::{ClatV6, Config, ReturnPath, TranslatorParams};
 use driver::Driver;
 use rehearsal::Rehearsal;
 use std::net::Ipv4Addr;
@@ -92,6 +92,9 @@ fn engine_config(settings: &Settings, host: &impl Host) -> Config {
     config.ask_dns = settings.dns;
     config.self_test = settings.self_test;
     config.probe_target = settings.self_test_target;
-    config.return_path = current::RETURN_PATH;
+    config.return_path = match settings.source {
+        Source::Pcap => ReturnPath::Frames,
+        Source::Routed | Source::Replay(_) => current::RETURN_PATH,
+    };
     config
 }

@@ -273,7 +273,7 @@ fn place_of(run: &[u8], arena: &[u8]) -> Range<usize> {
 /// What the host's own stack says on every interface and what concerns nobody behind it: router and
 /// multicast listener messages, multicast of this link, link-local addresses.
 #[inline]
-fn is_noise(packet: &[u8]) -> bool {
+pub(super) fn is_noise(packet: &[u8]) -> bool {
     match packet.first().map(|b| b >> 4) {
         Some(6) => {
             let link_local =
@@ -286,7 +286,7 @@ fn is_noise(packet: &[u8]) -> bool {
     }
 }
 
-fn read_error(source: Errno) -> PumpError {
+pub(super) fn read_error(source: Errno) -> PumpError {
     match source {
         Errno::BADFD | Errno::FAULT | Errno::IO | Errno::NODEV => PumpError::Gone(source),
         _ => PumpError::System { what: "read from the TUN interface", source },
@@ -294,7 +294,7 @@ fn read_error(source: Errno) -> PumpError {
 }
 
 /// A number that nobody outside can guess.
-fn seed() -> Result<u64, PumpError> {
+pub(super) fn seed() -> Result<u64, PumpError> {
     let mut bytes = [0; 8];
     getrandom(&mut bytes, GetRandomFlags::empty())
         .map_err(|source| PumpError::System { what: "getrandom", source })?;
@@ -303,7 +303,7 @@ fn seed() -> Result<u64, PumpError> {
 
 /// Milliseconds of a clock that does not go back; it wraps.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn now_ms() -> u32 {
+pub(super) fn now_ms() -> u32 {
     let now = clock_gettime(ClockId::MonotonicCoarse);
     (now.tv_sec as u32).wrapping_mul(1000).wrapping_add(now.tv_nsec as u32 / 1_000_000)
 }

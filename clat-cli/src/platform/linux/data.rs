@@ -1,14 +1,17 @@
 //! The device and its threads.
 
 use crate::capture::Capture;
+use crate::cli::Source;
 use crate::config::Settings;
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
 use clat_engine::{StepErrorKind, TranslatorParams};
 use clat_linux::counters::Traffic;
-use clat_linux::device::{Features, OffloadRequest, OpenError, Tun};
+use clat_linux::device::{Features, OffloadRequest, OpenError, Queue, Tun};
+use clat_linux::frames::Uplink;
 use clat_linux::pump::{Pump, PumpError};
 use clat_linux::shared::{HostTranslator, SharedTranslator};
+use clat_linux::tap::{NoTap, Tap};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -22,17 +25,25 @@ pub(super) struct DataPath {
     features: Features,
     translator: Arc<SharedTranslator>,
     pump: Pump,
+    /// Where IPv6 goes as frames.
+    uplink: Option<Arc<Uplink>>,
 }
 
 /// Opens the device.
 pub(super) fn open_device(settings: &Settings) -> Result<Tun, OpenError> {
-    let request = if settings.offload { OffloadRequest::Best } else { OffloadRequest::Off };
-    Tun::open(&settings.tun, usize::from(settings.queues), request)
+    // One thread speaks frames, and what it hears and sends is complete and no larger than the MTU.
+    let frames = settings.source == Source::Pcap;
+    let request = if settings.offload && !frames { OffloadRequest::Best } else { OffloadRequest::Off };
+    Tun::open(&settings.tun, if frames { 1 } else { usize::from(settings.queues) }, request)
 }
 
 impl DataPath {
     /// Starts the threads, with nothing to translate with yet.
-    pub(super) fn start(tun: Tun, capture: Option<&mut Capture>) -> Result<Self, PumpError> {
+    pub(super) fn start(
+        tun: Tun,
+        capture: Option<&mut Capture>,
+        uplink: Option<Arc<Uplink>>,
+    ) -> Result<Self, PumpError> {
         let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
         let translator = SharedTranslator::new(None);
         let queues = tun.into_queues();
@@ -40,21 +51,27 @@ impl DataPath {
         let pump = match capture {
             Some(capture) => {
                 capture.start().map_err(PumpError::Thread)?;
-                Pump::spawn_with(queues, &translator, || capture.tap())?
+                spawn(queues, uplink.as_ref(), &translator, || capture.tap())?
             }
-            None => Pump::spawn(queues, &translator)?,
+            None => spawn(queues, uplink.as_ref(), &translator, || NoTap)?,
         };
-        Ok(Self { name, ifindex, queues: count, features, translator, pump })
+        Ok(Self { name, ifindex, queues: count, features, translator, pump, uplink })
     }
 
     /// Lets packets through.
     pub(super) fn activate(&self, params: &TranslatorParams, policy: &Policy) {
         self.translator.replace(Some(translator(params, policy)));
+        if let Some(uplink) = &self.uplink {
+            uplink.translate_for(Some(params.clat_v6), params.v6_mtu);
+        }
     }
 
     /// Lets no packet through.
     pub(super) fn deactivate(&self) {
         self.translator.replace(None);
+        if let Some(uplink) = &self.uplink {
+            uplink.translate_for(None, 0);
+        }
     }
 
     /// Name of the interface.
@@ -121,6 +138,21 @@ impl DataPath {
                 packet: d.to_string(),
             })
             .collect()
+    }
+}
+
+fn spawn<T: Tap>(
+    mut queues: Vec<Queue>,
+    uplink: Option<&Arc<Uplink>>,
+    translator: &Arc<SharedTranslator>,
+    mut tap: impl FnMut() -> T,
+) -> Result<Pump, PumpError> {
+    match (uplink, queues.pop()) {
+        (Some(uplink), Some(queue)) => Pump::spawn_frames(queue, uplink, translator, tap()),
+        (_, last) => {
+            queues.extend(last);
+            Pump::spawn_with(queues, translator, tap)
+        }
     }
 }
 

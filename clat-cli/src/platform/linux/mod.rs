@@ -7,9 +7,11 @@ mod notify;
 mod secret;
 mod senses;
 mod signals;
+mod uplink;
 
 use super::{Event, Host, Notice};
 use crate::capture::{Capture, Limits};
+use crate::cli::Source;
 use crate::config::{Metrics, Settings};
 use crate::control::CallerId;
 use crate::control::paths::StateDir;
@@ -19,10 +21,11 @@ use crate::status::model::{Counters, Device, Dropped};
 use anyhow::{Context, anyhow};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Probe, ReturnPath, Step, StepError, StepErrorKind, StepId,
-    TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, ReturnPath, Step, StepError, StepErrorKind,
+    StepId, TranslatorParams,
 };
 use clat_linux::Code;
+use clat_linux::frames::Uplink;
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
 use clat_linux::pump::PumpError;
@@ -33,6 +36,7 @@ use rustix::time::{ClockId, clock_gettime};
 use senses::Senses;
 use signals::{Signal, Signals};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
@@ -66,6 +70,8 @@ pub(crate) struct Linux {
     notifier: Notifier,
     notes: Vec<String>,
     settings: Settings,
+    /// Where IPv6 goes as frames.
+    uplink: Option<Arc<Uplink>>,
     /// The changes to this host; none where others make them.
     plan: Option<Plan>,
     /// What is heard of the network; nothing where others configure the host.
@@ -92,6 +98,9 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     if settings.configure {
         host.listen()?;
     }
+    if settings.source == Source::Pcap {
+        host.uplink = Some(uplink::open(settings)?);
+    }
     host.open_doors(&dir);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
@@ -100,7 +109,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         host.notes.extend(give_up(&needs(settings, &dir)));
     }
     // Threads have the rights of the one that starts them.
-    host.data = tun.map(|tun| DataPath::start(tun, host.capture.as_mut())).transpose()?;
+    host.data = tun.map(|tun| DataPath::start(tun, host.capture.as_mut(), None)).transpose()?;
     Ok(host)
 }
 
@@ -167,6 +176,7 @@ impl Linux {
             notifier: Notifier::from_environment(),
             notes: Vec::new(),
             settings: settings.clone(),
+            uplink: None,
             plan,
             senses: None,
             active: None,
@@ -201,7 +211,8 @@ impl Linux {
         let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
         let opened = data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()));
         let started = opened.and_then(|tun| {
-            DataPath::start(tun, self.capture.as_mut()).map_err(|e| (StepErrorKind::Transient, e.to_string()))
+            DataPath::start(tun, self.capture.as_mut(), self.uplink.clone())
+                .map_err(|e| (StepErrorKind::Transient, e.to_string()))
         });
         match started {
             Ok(data) => {
@@ -296,7 +307,9 @@ impl Host for Linux {
         }
         if let Some(text) = self.data_path_end() {
             // The engine opens another one; where others configure the host, they would have to as well.
-            sink(now, if self.plan.is_some() { Event::Note(text) } else { Event::Fatal(text) });
+            // Frames are heard through a socket that cannot be opened again without the rights given up.
+            let again = self.plan.is_some() && self.uplink.is_none();
+            sink(now, if again { Event::Note(text) } else { Event::Fatal(text) });
             sink(now, Event::Input(Input::DeviceLost));
         }
         for signal in self.signals.take() {
@@ -345,8 +358,14 @@ impl Host for Linux {
     }
 
     fn send_icmpv6(&mut self, message: &Icmpv6Out) {
-        if let Some(senses) = &self.senses {
+        if let Some(senses) = &mut self.senses {
             senses.send_icmpv6(message);
+        }
+    }
+
+    fn next_hop(&mut self, mac: Option<Mac>) {
+        if let Some(uplink) = &self.uplink {
+            uplink.set_next_hop(mac);
         }
     }
 

@@ -1,10 +1,12 @@
 //! What is heard of the network: the kernel's tables, ICMPv6, DNS answers, answers to probes, and what
 //! follows from them: the resolvers of each link, other programs' CLATs.
 
-use super::interfaces;
+use super::{interfaces, uplink};
+use crate::cli::Source;
 use crate::config::Settings;
 use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe};
 use clat_linux::dns::Dns;
+use clat_linux::frames::nd::Nd;
 use clat_linux::icmp6::Icmp6;
 use clat_linux::netlink::Netlink;
 use clat_linux::others_clat;
@@ -26,6 +28,8 @@ const SLEPT: Duration = Duration::from_secs(2);
 pub(super) struct Senses {
     watch: Watch,
     icmp6: Option<Icmp6>,
+    /// In its place where IPv6 is spoken as frames.
+    frames: Option<Nd>,
     dns: Dns,
     prober: Option<(String, Ipv4Addr, Prober)>,
     /// Identifier of our echo requests.
@@ -88,17 +92,12 @@ impl Senses {
         settings: &Settings,
         notes: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let icmp6 = Icmp6::open()
-            .inspect_err(|e| {
-                notes.push(format!(
-                    "no raw ICMPv6 socket ({e}): prefixes come from the kernel and DNS only. \
-                     CAP_NET_RAW would allow it"
-                ));
-            })
-            .ok();
+        let by_frames = settings.source == Source::Pcap;
+        let frames = by_frames.then(|| uplink::open_nd(settings)).transpose()?;
         Ok(Self {
             watch: Watch::open()?,
-            icmp6,
+            icmp6: if by_frames { None } else { open_icmp6(notes) },
+            frames,
             dns: Dns::new(),
             prober: None,
             identifier,
@@ -125,7 +124,8 @@ impl Senses {
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let prober = self.prober.as_ref().map(|(.., prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
-        let others = icmp6.into_iter().chain(prober).chain(self.resolvers.descriptor());
+        let frames = self.frames.as_ref().map(AsFd::as_fd);
+        let others = icmp6.into_iter().chain(frames).chain(prober).chain(self.resolvers.descriptor());
         std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors())
     }
 
@@ -152,6 +152,9 @@ impl Senses {
         self.tables(sink)?;
         if let Some(icmp6) = &mut self.icmp6 {
             icmp6.read(sink)?;
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.read(sink)?;
         }
         self.dns.read(sink);
         if let Some((.., prober)) = &mut self.prober {
@@ -226,9 +229,13 @@ impl Senses {
     }
 
     /// Sends an ICMPv6 message.
-    pub(super) fn send_icmpv6(&self, message: &Icmpv6Out) {
-        let Some(icmp6) = &self.icmp6 else { return };
-        if let Err(e) = icmp6.send(message) {
+    pub(super) fn send_icmpv6(&mut self, message: &Icmpv6Out) {
+        let sent = match (&mut self.frames, &self.icmp6) {
+            (Some(frames), _) => frames.send(message),
+            (None, Some(icmp6)) => icmp6.send(message),
+            (None, None) => return,
+        };
+        if let Err(e) = sent {
             debug!("ICMPv6 to {}: {e}", message.destination);
         }
     }
@@ -254,6 +261,17 @@ impl Senses {
             debug!("self-test: {} bytes to {}: {e}", probe.size, probe.target);
         }
     }
+}
+
+fn open_icmp6(notes: &mut Vec<String>) -> Option<Icmp6> {
+    Icmp6::open()
+        .inspect_err(|e| {
+            notes.push(format!(
+                "no raw ICMPv6 socket ({e}): prefixes come from the kernel and DNS only. \
+                 CAP_NET_RAW would allow it"
+            ));
+        })
+        .ok()
 }
 
 /// Whether it came by a router advertisement (RFC 4861 section 4.2).

@@ -1,0 +1,119 @@
+//! Neighbour Discovery and MLD as frames on one link.
+
+use super::Wire;
+use super::ethernet::{self, HEADER};
+use crate::icmp6;
+use clat_engine::{Icmpv6In, Icmpv6Out, Input};
+use std::io;
+use std::net::Ipv6Addr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// RA, NS, NA, and MLD queries behind a hop-by-hop header.
+const FILTER: &str = "ip6 and ((ip6[6] = 58 and ip6[40] >= 134 and ip6[40] <= 136) \
+                      or (ip6[6] = 0 and ip6[40] = 58 and ip6[48] = 130))";
+/// Messages handled before others get their turn: a flood must not hold up the control thread.
+const AT_ONCE: usize = 64;
+const ICMPV6: u8 = 58;
+const HOP_BY_HOP: u8 = 0;
+
+/// The control thread's view of the link. Readable ([`AsFd`]) when something was heard.
+#[derive(Debug)]
+pub struct Nd {
+    wire: Wire,
+    ifindex: u32,
+    mac: [u8; 6],
+}
+
+impl Nd {
+    /// For the card with this address.
+    ///
+    /// # Errors
+    /// When libpcap refuses the filter.
+    pub fn new(mut wire: Wire, ifindex: u32, mac: [u8; 6]) -> io::Result<Self> {
+        wire.filter(FILTER)?;
+        Ok(Self { wire, ifindex, mac })
+    }
+
+    /// Tells what was heard; returns at once when nothing was.
+    ///
+    /// # Errors
+    /// When the interface is gone.
+    pub fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> io::Result<()> {
+        for _ in 0..AT_ONCE {
+            let Some(frame) = self.wire.receive()? else { return Ok(()) };
+            if let Some(heard) = heard(frame, self.ifindex) {
+                sink(Input::Icmpv6(heard));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends a message on the link.
+    ///
+    /// # Errors
+    /// What the kernel says; or there is no link-layer address to send to.
+    pub fn send(&mut self, out: &Icmpv6Out) -> io::Result<()> {
+        let to = match out.mac {
+            Some(mac) => mac,
+            None if out.destination.is_multicast() => ethernet::group(out.destination),
+            None => return Err(io::Error::other("nobody knows the neighbour's link-layer address")),
+        };
+        let mut frame = ethernet::header(to, self.mac).to_vec();
+        frame.extend_from_slice(&icmp6::packet(out));
+        debug_assert!(frame.len() > HEADER);
+        self.wire.send(&frame)
+    }
+}
+
+impl AsFd for Nd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wire.as_fd()
+    }
+}
+
+fn heard(frame: &[u8], ifindex: u32) -> Option<Icmpv6In<'_>> {
+    let frame = ethernet::parse(frame)?;
+    let (header, rest) = frame.packet.split_first_chunk::<40>()?;
+    let address =
+        |at: usize| header.get(at..).and_then(|b| b.first_chunk::<16>()).map(|b| Ipv6Addr::from(*b));
+    let message = match header[6] {
+        ICMPV6 => rest,
+        HOP_BY_HOP if rest.first() == Some(&ICMPV6) => rest.get(8 * (1 + usize::from(*rest.get(1)?))..)?,
+        _ => return None,
+    };
+    Some(Icmpv6In {
+        ifindex,
+        source: address(8)?,
+        destination: address(24)?,
+        hop_limit: header[7],
+        source_mac: Some(frame.source),
+        message,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_query_is_read_behind_its_router_alert() {
+        let mut out = Icmpv6Out {
+            ifindex: 1,
+            source: "fe80::1".parse().unwrap(),
+            destination: "ff02::1".parse().unwrap(),
+            mac: None,
+            hop_limit: 1,
+            router_alert: true,
+            message: [130, 0, 1, 2, 0, 0, 0, 0].into_iter().collect(),
+        };
+        for alert in [true, false] {
+            out.router_alert = alert;
+            let header = ethernet::header(ethernet::group(out.destination), [2; 6]);
+            let frame = [&header[..], &icmp6::packet(&out)].concat();
+            let heard = heard(&frame, 7).unwrap();
+            assert_eq!(heard.message, &out.message[..]);
+            assert_eq!((heard.source, heard.destination), (out.source, out.destination));
+            assert_eq!((heard.ifindex, heard.hop_limit, heard.source_mac), (7, 1, Some([2; 6])));
+        }
+    }
+}
