@@ -28,7 +28,7 @@ pub(crate) struct RunArgs {
     /// MTU of the IPv4 side, in bytes, instead of the IPv6 MTU less 28.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(68..=65535))]
     pub(crate) mtu: Option<u32>,
-    /// Where IPv6 packets come from: `routed`, `pcap`, or `pcap:FILE` to replay a capture.
+    /// Where IPv6 packets come from: `routed`, or `pcap` for frames on the uplink without forwarding.
     #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
     pub(crate) source: Option<Source>,
     /// Queues of the tunnel device, one thread each.
