@@ -8,6 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Where the MSI can be fetched. It is published nowhere yet: who publishes it puts the place in here.
+const RELEASES: &str = "https://example.invalid/releases";
+
 /// Writes the manifest beside the MSI.
 pub(super) fn write(msi: &Path, dist: &Path) -> Result<PathBuf> {
     let digest: String = Sha256::digest(fs::read(msi)?).iter().map(|b| format!("{b:02X}")).collect();
@@ -15,10 +18,10 @@ pub(super) fn write(msi: &Path, dist: &Path) -> Result<PathBuf> {
     let (version, name) = (version(), msi.file_name().context("an MSI without a name")?.to_string_lossy());
     let text = format!(
         "# yaml-language-server: $schema=https://aka.ms/winget-manifest.singleton.1.6.0.schema.json
-PackageIdentifier: clat-rs.clat
+PackageIdentifier: CLAT.CLAT
 PackageVersion: {version}
 PackageLocale: en-US
-Publisher: clat-rs
+Publisher: The CLAT contributors
 PackageName: CLAT
 License: MIT OR Apache-2.0
 ShortDescription: 464XLAT for Windows 10 - IPv4-only programs on IPv6-only networks
@@ -30,14 +33,14 @@ UpgradeBehavior: install
 ElevationRequirement: elevationRequired
 Installers:
   - Architecture: x64
-    InstallerUrl: https://github.com/clat-rs/clat/releases/download/v{version}/{name}
+    InstallerUrl: {RELEASES}/v{version}/{name}
     InstallerSha256: {digest}
     ProductCode: '{code}'
 ManifestType: singleton
 ManifestVersion: 1.6.0
 "
     );
-    let path = dist.join(format!("clat-rs.clat.{version}.yaml"));
+    let path = dist.join(format!("CLAT.CLAT.{version}.yaml"));
     fs::write(&path, text)?;
     Ok(path)
 }
