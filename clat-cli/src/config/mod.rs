@@ -331,8 +331,12 @@ mod tests {
             ("", "metrics = \"0.0.0.0:9464\"", "loopback"),
             ("", "metrics = \"unix:relative\"", "absolute"),
             ("", "source = \"tap\"", "routed"),
-            ("--source pcap", "", "--uplink"),
             ("--source pcap:a.pcap", "", "translate"),
+            #[cfg(not(target_os = "linux"))]
+            ("--source pcap", "", "Linux only"),
+            #[cfg(target_os = "linux")]
+            ("--source pcap", "", "--uplink"),
+            #[cfg(target_os = "linux")]
             (
                 "--source pcap --uplink e --no-configure --pref64 64:ff9b::/96 --clat-v6 2001:db8::1",
                 "",
