@@ -1,6 +1,7 @@
 //! Neighbour Discovery as the Linux kernel does it: the same questions are asked of the kernel, over a
 //! virtual cable between two namespaces, and of the engine; the answers are compared byte for byte.
 
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "literals and bounds that the test itself sets")]
 
 mod sim;
