@@ -7,6 +7,7 @@ use crate::ring::{Ended, Pump, RingError};
 use crate::tap::Tap;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The thread's stack: the pump recurses nowhere and keeps a packet's head at most.
 const STACK: usize = 128 << 10;
@@ -69,8 +70,17 @@ impl DataPath {
         Ok(())
     }
 
-    /// Why the data thread ended by itself, if it did.
+    /// Why the data thread ended by itself, if it did. It announces its end a moment before it is over: that
+    /// moment is waited for.
     pub fn ended(&mut self) -> Option<Ended> {
+        const MOMENTS: u32 = 100;
+        let over = |t: &JoinHandle<Ended>| t.is_finished();
+        for _ in 0..MOMENTS {
+            if self.thread.as_ref().is_none_or(over) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let thread = self.thread.take_if(|t| t.is_finished())?;
         // A panic of the data thread is an end like the loss of the adapter.
         Some(thread.join().unwrap_or(Ended::Adapter(RingError::Corrupt)))
