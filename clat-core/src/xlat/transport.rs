@@ -115,8 +115,13 @@ impl Transport {
         l4.with_checksum(checksum)
     }
 
-    /// The header with the checksum that a device was to complete. `rest` is what follows `l4`.
-    pub(super) fn completed(self, l4: L4, rest: &[u8]) -> L4 {
+    /// The header with the checksum complete, where a device was to complete it. `payload` is what came in, of
+    /// which `l4` replaces the front.
+    pub(super) fn completed(self, l4: L4, payload: &[u8], csum: Csum) -> L4 {
+        if !matches!(csum, Csum::Partial { .. }) {
+            return l4;
+        }
+        let rest = payload.get(l4.len()..).unwrap_or_default();
         let sum = match &l4 {
             L4::None => return l4,
             L4::Short(bytes) => Sum::ZERO.bytes(bytes),

@@ -217,11 +217,7 @@ fn send(policy: &Policy, packet: &[u8], out: &Outgoing, offload: Offload) -> Res
         let mtu = policy.v6_mtu.saturating_sub(20 + fragment_len as u32);
         return Err(Refusal::new(DropReason::TooBig, Answer::TooBig(mtu)));
     }
-    let rest = Span::new(out.payload.start() + out.l4.len(), out.payload.start() + out.payload.len());
-    let l4 = match offload.csum {
-        Csum::Partial { .. } => out.transport.completed(out.l4, rest.of(packet)),
-        Csum::Complete | Csum::Verified => out.l4,
-    };
+    let l4 = out.transport.completed(out.l4, out.payload.of(packet), offload.csum);
     Ok(Outcome::Fragment(fragments::Pieces {
         template: fragments::Template::V6(out.header, u32::from(out.fragment.ident)),
         l4,

@@ -12,7 +12,7 @@ use crate::wire::ipv4::{self, FragmentV4, HeaderV4};
 use crate::wire::ipv6::{self, Ipv6};
 use crate::wire::{icmp, protocol};
 use crate::{
-    AddressMap, Csum, DropReason, Gso, GsoKind, NativeSource, Offload, Policy, PrivateV4, QueueState, Role,
+    AddressMap, DropReason, Gso, GsoKind, NativeSource, Offload, Policy, PrivateV4, QueueState, Role,
 };
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -265,11 +265,7 @@ const fn mtu_v6(policy: &Policy) -> u32 {
 }
 
 fn pieces(policy: &Policy, packet: &[u8], out: Outgoing, offload: Offload) -> fragments::Pieces {
-    let rest = Span::new(out.payload.start() + out.l4.len(), out.payload.start() + out.payload.len());
-    let l4 = match offload.csum {
-        Csum::Partial { .. } => out.transport.completed(out.l4, rest.of(packet)),
-        Csum::Complete | Csum::Verified => out.l4,
-    };
+    let l4 = out.transport.completed(out.l4, out.payload.of(packet), offload.csum);
     fragments::Pieces {
         template: fragments::Template::V4(out.header),
         l4,
