@@ -4,7 +4,9 @@
 //! another thread can hold for long, and allocates nothing per packet.
 
 mod frames;
+mod lane;
 mod output;
+mod replay;
 mod worker;
 
 use crate::counters::Counters;
@@ -13,6 +15,8 @@ use crate::frames::Uplink;
 use crate::shared::{Reader, SharedTranslator};
 use crate::tap::{NoTap, Tap};
 use frames::FrameWorker;
+use replay::ReplayWorker;
+pub use replay::{Pace, Recording};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -135,6 +139,27 @@ impl Pump {
         let mut pump = Self { threads: Vec::new(), signals: Arc::new(Signals::new()?), counters };
         let reader = Reader::new(Arc::clone(translator));
         let worker = FrameWorker::new(queue, Arc::clone(uplink), reader, pump.counters.clone(), tap)?;
+        pump.start(0, move |signals| worker.run(signals))?;
+        Ok(pump)
+    }
+
+    /// Starts one data thread that plays a recording: what the translator makes of it goes into the queue,
+    /// which must be without virtio-net header, and what the host answers is translated too. It ends with the
+    /// recording. Without a queue only the tap sees what comes out. It begins when there is a translator and
+    /// the device is up.
+    ///
+    /// # Errors
+    /// As [`spawn`](Self::spawn).
+    pub fn spawn_replay<T: Tap>(
+        queue: Option<Queue>,
+        recording: (impl Recording, Pace),
+        translator: &Arc<SharedTranslator>,
+        tap: T,
+    ) -> Result<Self, PumpError> {
+        let counters = Counters::new(1);
+        let mut pump = Self { threads: Vec::new(), signals: Arc::new(Signals::new()?), counters };
+        let reader = Reader::new(Arc::clone(translator));
+        let worker = ReplayWorker::new(queue, recording, reader, pump.counters.clone(), tap)?;
         pump.start(0, move |signals| worker.run(signals))?;
         Ok(pump)
     }

@@ -2,6 +2,7 @@
 
 use clat_core::DropReason;
 use std::io::IoSlice;
+use std::time::Duration;
 
 /// Which way a packet went through the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,11 @@ pub trait Tap: Send + 'static {
     /// The packet that was last read, or a segment of it, was dropped. An ICMP error in answer passes after this.
     fn dropped(&mut self, reason: DropReason) {
         let _ = reason;
+    }
+
+    /// What follows was seen at this time since the Unix epoch, and not at this moment: it is a recording.
+    fn at(&mut self, time: Duration) {
+        let _ = time;
     }
 }
 

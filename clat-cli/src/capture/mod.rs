@@ -122,7 +122,12 @@ impl Capture {
     /// What a data thread holds.
     pub(crate) fn tap(&mut self) -> CaptureTap {
         self.taps += 1;
-        CaptureTap { number: self.taps, sender: self.sender.clone(), backlog: Arc::clone(&self.backlog) }
+        CaptureTap {
+            number: self.taps,
+            sender: self.sender.clone(),
+            backlog: Arc::clone(&self.backlog),
+            at: None,
+        }
     }
 }
 
@@ -147,19 +152,25 @@ pub(crate) struct CaptureTap {
     number: usize,
     sender: Option<SyncSender<Message>>,
     backlog: Arc<Backlog>,
+    /// The time of what passes, where it is a recording. That waits for the disk.
+    at: Option<Duration>,
 }
 
 impl CaptureTap {
     /// A packet passes.
     pub(crate) fn packet(&mut self, way: Way, pieces: &[IoSlice<'_>]) {
         let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+        if self.at.is_some() {
+            self.wait_for_room(len);
+        }
         if self.backlog.bytes.fetch_add(len, Ordering::Relaxed) + len > QUEUE_BYTES {
             self.lose(len);
             return;
         }
         let mut bytes = Vec::with_capacity(len);
         pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
-        let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let time = self.at.unwrap_or_else(now);
         if !self.send(What::Packet { time, way, bytes }) {
             self.lose(len);
         }
@@ -172,9 +183,20 @@ impl CaptureTap {
 
     fn send(&self, what: What) -> bool {
         let Some(sender) = &self.sender else { return false };
-        match sender.try_send(Message { tap: self.number, what }) {
+        let message = Message { tap: self.number, what };
+        if self.at.is_some() {
+            return sender.send(message).is_ok();
+        }
+        match sender.try_send(message) {
             Ok(()) => true,
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
+        }
+    }
+
+    /// The writer takes bytes off the backlog for as long as it lives, and it lives as long as this tap.
+    fn wait_for_room(&self, len: usize) {
+        while self.backlog.bytes.load(Ordering::Relaxed) + len > QUEUE_BYTES {
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -195,6 +217,11 @@ impl Tap for CaptureTap {
 
     fn dropped(&mut self, reason: DropReason) {
         self.dropped(reason);
+    }
+
+    #[cfg(target_os = "linux")]
+    fn at(&mut self, time: Duration) {
+        self.at = Some(time);
     }
 }
 

@@ -1,5 +1,5 @@
 //! Arguments of the commands that touch the host or speak to a running instance.
-use clap::Args;
+use clap::{Args, ValueEnum};
 use clat_core::Pref64;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
@@ -28,9 +28,13 @@ pub(crate) struct RunArgs {
     /// MTU of the IPv4 side, in bytes, instead of the IPv6 MTU less 28.
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(68..=65535))]
     pub(crate) mtu: Option<u32>,
-    /// Where IPv6 packets come from: `routed`, or `pcap` for frames on the uplink without forwarding.
+    /// Where packets come from: `routed`, `pcap` for frames on the uplink without forwarding, or `pcap:FILE` to
+    /// replay a capture into the device, or into --capture alone where no --tun is named.
     #[arg(long, value_name = "SOURCE", value_parser = parse_source)]
     pub(crate) source: Option<Source>,
+    /// How fast pcap:FILE is replayed: with its pauses, or without.
+    #[arg(long, value_enum, default_value_t, value_name = "PACE")]
+    pub(crate) speed: Speed,
     /// Queues of the tunnel device, one thread each.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) queues: Option<u16>,
@@ -54,6 +58,16 @@ pub(crate) struct RunArgs {
     pub(crate) log: Option<String>,
     #[command(flatten)]
     pub(crate) at: StateDir,
+}
+
+/// How fast a capture is replayed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Speed {
+    /// With the pauses between packets that it has.
+    Real,
+    /// As fast as it goes.
+    #[default]
+    Max,
 }
 
 /// Where IPv6 packets come from and go to.

@@ -6,7 +6,7 @@ mod offline;
 pub(crate) mod shell;
 
 #[cfg(any(target_os = "linux", windows))]
-pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, Source, StatusArgs, StopArgs, parse_source};
+pub(crate) use host::{DiscoverArgs, DoctorArgs, RunArgs, Source, Speed, StatusArgs, StopArgs, parse_source};
 #[allow(unused_imports)]
 pub(crate) use offline::{DemoArgs, ExplainArgs, PolicyArgs, PrivateIpv4, TranslateArgs, UdpZeroChecksum};
 

@@ -2,8 +2,9 @@
 
 pub(crate) mod file;
 
-use crate::cli::{RunArgs, Source};
+use crate::cli::{RunArgs, Source, Speed};
 use crate::exit::usage;
+use crate::translate::refuse_same;
 use clat_core::{Policy, Pref64, PrivateV4, Tos, UdpZero};
 use file::{File, PrivateIpv4, UdpZeroChecksum};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -43,6 +44,11 @@ pub(crate) struct Settings {
     pub mtu: Option<u32>,
     /// Where IPv6 packets come from.
     pub source: Source,
+    /// How fast a capture is replayed.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    pub speed: Speed,
+    /// Open a device. A replay that goes into a capture needs none.
+    pub device: bool,
     /// Queues of the device.
     pub queues: u16,
     /// Take super-packets and unfinished checksums from the kernel.
@@ -157,8 +163,14 @@ impl Settings {
         source: Source,
         metrics: Option<Metrics>,
     ) -> Self {
+        let replay = matches!(source, Source::Replay(_));
+        let policy = policy(&file);
+        let capture = args.capture.clone().or(file.capture);
+        let tun = args.tun.clone().or(file.tun);
         Self {
-            policy: policy(&file),
+            // A capture tells nothing of this host.
+            configure: !replay && !args.no_configure && file.configure.unwrap_or(true),
+            policy,
             file: path,
             uplink: args.uplink.clone().or(file.uplink),
             pref64: args.pref64.or(file.pref64),
@@ -167,15 +179,16 @@ impl Settings {
             clat_prefix: file.clat_prefix,
             metric: file.metric,
             clamp_mss: file.clamp_mss.unwrap_or(false),
-            tun: args.tun.clone().or(file.tun).unwrap_or_else(|| DEFAULT_TUN.to_owned()),
+            device: !replay || capture.is_none() || tun.is_some(),
+            tun: tun.unwrap_or_else(|| DEFAULT_TUN.to_owned()),
             mtu: args.mtu.or(file.mtu),
             source,
+            speed: args.speed,
             queues: args.queues.or(file.queues).unwrap_or(1),
             offload: !args.no_offload && file.offload.unwrap_or(true),
-            configure: !args.no_configure && file.configure.unwrap_or(true),
             dry_run: args.dry_run,
             force: args.force || file.force.unwrap_or(false),
-            capture: args.capture.clone().or(file.capture),
+            capture,
             state_dir: args.at.state_dir.clone().or(file.state_dir),
             sandbox: file.sandbox.unwrap_or(true),
             log: args.log.clone().or(file.log),
@@ -191,9 +204,10 @@ impl Settings {
     fn check_source(&self) -> anyhow::Result<()> {
         match &self.source {
             Source::Routed => Ok(()),
-            Source::Replay(_) => {
-                Err(usage("--source pcap:FILE is not available: `clat-cli translate` reads captures"))
-            }
+            Source::Replay(_) if !cfg!(target_os = "linux") => Err(usage(
+                "--source pcap:FILE is available on Linux only: `clat-cli translate` reads captures",
+            )),
+            Source::Replay(file) => self.check_replay(file),
             Source::Pcap if !cfg!(target_os = "linux") => {
                 Err(usage("--source pcap is available on Linux only: take `routed`"))
             }
@@ -207,13 +221,20 @@ impl Settings {
         }
     }
 
+    fn check_replay(&self, file: &Path) -> anyhow::Result<()> {
+        if self.pref64.is_none() || self.clat_v6.is_none() {
+            return Err(usage("--source pcap:FILE needs --pref64 and --clat-v6: no network tells them"));
+        }
+        self.capture.as_deref().map_or(Ok(()), |capture| refuse_same(capture, file))
+    }
+
     fn check(&self) -> anyhow::Result<()> {
+        self.check_source()?;
         if !self.configure && (self.pref64.is_none() || self.clat_v6.is_none()) {
             return Err(usage(
                 "--no-configure needs --pref64 and --clat-v6: without changes to the host no address can be claimed",
             ));
         }
-        self.check_source()?;
         if cfg!(target_os = "linux") && !usable_name(&self.tun) {
             return Err(usage(format!(
                 "--tun {:?}: 1 to 15 bytes without '/', ':' and white space",
@@ -331,7 +352,10 @@ mod tests {
             ("", "metrics = \"0.0.0.0:9464\"", "loopback"),
             ("", "metrics = \"unix:relative\"", "absolute"),
             ("", "source = \"tap\"", "routed"),
+            #[cfg(not(target_os = "linux"))]
             ("--source pcap:a.pcap", "", "translate"),
+            #[cfg(target_os = "linux")]
+            ("--source pcap:a.pcap", "", "--pref64 and --clat-v6"),
             #[cfg(not(target_os = "linux"))]
             ("--source pcap", "", "Linux only"),
             #[cfg(target_os = "linux")]
@@ -346,6 +370,16 @@ mod tests {
         for (line, file, needle) in cases {
             let error = format!("{:#}", merge(line, file).unwrap_err());
             assert!(error.contains(needle), "{line} {file}: {error}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_replay_changes_no_host_and_opens_a_device_only_when_it_is_named_or_needed() {
+        let replay = "--source pcap:a.pcap --pref64 64:ff9b::/96 --clat-v6 2001:db8::1";
+        for (line, device) in [("", true), ("--capture b", false), ("--capture b --tun c", true)] {
+            let s = merge(&format!("{replay} {line}"), "configure = true").unwrap();
+            assert_eq!((s.configure, s.device, s.speed), (false, device, Speed::Max), "{line}");
         }
     }
 

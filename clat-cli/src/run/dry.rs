@@ -4,7 +4,7 @@ use super::driver::Driver;
 use super::rehearsal::Rehearsal;
 use super::snapshot::step_words;
 use super::{brain, snapshot};
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, Source};
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::platform::current;
@@ -18,6 +18,13 @@ const LIMIT: Duration = Duration::from_secs(12);
 /// Prints the plan of these settings on this host at this moment.
 pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
+    if let Source::Replay(file) = &settings.source {
+        let device = settings.device.then(|| format!("the device {}", settings.tun));
+        let capture = settings.capture.as_ref().map(|capture| capture.display().to_string());
+        let into: Vec<String> = device.into_iter().chain(capture).collect();
+        writeln!(out, "replay {} into {}, and touch nothing else", file.display(), into.join(" and "))?;
+        return Ok(Exit::Success);
+    }
     if !settings.configure {
         writeln!(out, "open the device {}, and touch nothing else (--no-configure)", settings.tun)?;
         return Ok(Exit::Success);

@@ -9,7 +9,8 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::time::Duration;
 
-type BoxRead = Box<dyn Read>;
+/// A capture that is read, wherever it comes from.
+pub(crate) type BoxRead = Box<dyn Read + Send>;
 type BoxWrite = BufWriter<Box<dyn Write>>;
 
 const WRITE_BUFFER: usize = 256 << 10;
@@ -83,7 +84,7 @@ fn is_dash(path: &Path) -> bool {
 }
 
 /// Creating OUT would empty IN, by whatever name or link it goes.
-fn refuse_same(output: &Path, input: &Path) -> anyhow::Result<()> {
+pub(crate) fn refuse_same(output: &Path, input: &Path) -> anyhow::Result<()> {
     let Ok(output_handle) = Handle::from_path(output) else { return Ok(()) };
     let input_handle = if is_dash(input) { Handle::stdin() } else { Handle::from_path(input) };
     if input_handle.is_ok_and(|input| input == output_handle) && output.is_file() {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Counters of one run.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     /// Packets read.
     pub(super) packets: u64,
     /// Packets that became several.
@@ -16,9 +16,13 @@ pub(super) struct Tally {
     /// ICMP errors made.
     pub(super) replies: u64,
     /// Frames without an IP packet.
-    pub(super) not_ip: u64,
+    pub(crate) not_ip: u64,
     /// Blocks of a pcapng that contradict themselves.
-    pub(super) malformed_blocks: u64,
+    pub(crate) malformed_blocks: u64,
+    /// Packets that concern nobody beyond the link.
+    pub(crate) link_chatter: u64,
+    /// Packets that a device did not take.
+    pub(crate) not_written: u64,
     v4_to_v6: u64,
     v6_to_v4: u64,
     pieces: u64,
@@ -29,7 +33,7 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Counts a packet that was read.
-    pub(super) fn record(&mut self, record: &Record<'_>) {
+    pub(crate) fn record(&mut self, record: &Record<'_>) {
         self.packets += 1;
         self.cut_short += u64::from(record.is_cut());
         if !link::is_known(record.link) && self.unknown_links.len() < 16 {
@@ -58,8 +62,20 @@ impl Tally {
         *self.drops.entry(reason).or_default() += 1;
     }
 
+    /// Takes over what a data path counted.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn translated(&mut self, v4_to_v6: u64, v6_to_v4: u64, replies: u64) {
+        (self.v4_to_v6, self.v6_to_v4, self.replies) = (v4_to_v6, v6_to_v4, replies);
+    }
+
+    /// Takes over what a data path dropped.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn dropped(&mut self, drops: impl Iterator<Item = (DropReason, u64)>) {
+        self.drops = drops.collect();
+    }
+
     /// Says all of it on standard error.
-    pub(super) fn report(&self, input: &Path, ended: Option<&ReadError>) {
+    pub(crate) fn report(&self, input: &Path, ended: Option<&ReadError>) {
         let mut lines = self.lines();
         if let Some(error) = ended {
             lines.push(format!("warning: {}: {error}; what came before it was translated", input.display()));
@@ -83,6 +99,9 @@ impl Tally {
         if self.not_ip > 0 {
             lines.push(format!("skipped: {} frames without an IP packet", self.not_ip));
         }
+        if self.link_chatter > 0 {
+            lines.push(format!("skipped: {} packets of the link itself", self.link_chatter));
+        }
         lines.extend(self.warnings());
         lines
     }
@@ -97,6 +116,9 @@ impl Tally {
             lines.push(format!(
                 "warning: {count} packets were cut short when they were captured; capture with -s 0 to have them whole"
             ));
+        }
+        if self.not_written > 0 {
+            lines.push(format!("warning: {} packets were not taken by the device", self.not_written));
         }
         if self.malformed_blocks > 0 {
             lines.push(format!(

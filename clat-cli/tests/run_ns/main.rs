@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod lab;
+#[path = "../util/mod.rs"]
+mod util;
 
+use clat_model::build::V6;
 use lab::{Host, Instance, clat, lab};
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -206,4 +209,29 @@ fn the_lab_itself_works() {
     let Some(lab) = lab("self") else { return };
     let Host { .. } = lab.host;
     lab.host.ping("64:ff9b::c000:201");
+}
+
+/// The server's echo request is played; the host's own kernel answers, and the answer is translated.
+#[test]
+fn a_capture_is_played_into_the_device_once_it_is_up() {
+    let Some(lab) = lab("replay") else { return };
+    let echo = V6::back().icmp(128, 0, [0, 7, 0, 1], b"is anybody there");
+    let input = lab.path("in.pcap");
+    std::fs::write(&input, util::capture(101, &[&echo, &echo])).unwrap();
+    let output = lab.path("out.pcapng");
+    let args = format!("--source pcap:{input} --speed real --capture {output} --tun clat7");
+    let addresses = "--pref64 64:ff9b::/96 --clat-v4 192.0.0.1 --clat-v6 2001:db8::464";
+    let mut instance = Instance::start(&lab, &format!("{args} {addresses}"));
+    instance.wait_for("is played when clat7 is up");
+    lab.host.ip("addr add 192.0.0.1/32 dev clat7");
+    lab.host.ip("link set clat7 up");
+    lab.host.ip("route add default dev clat7");
+    assert_eq!(instance.wait(Duration::from_secs(10)), Some(0), "{}", instance.log());
+    let log = instance.log();
+    assert!(log.contains("2 packets: ") && log.contains(" 2 IPv6 to IPv4, 0 dropped"), "{log}");
+    let captured = std::fs::read(&output).unwrap();
+    let answer = V6::out().hop_limit(63).icmp(129, 0, [0, 7, 0, 1], b"is anybody there");
+    // All but the traffic class and the flow label, which are the kernel's choice.
+    assert!(captured.windows(answer.len() - 4).any(|w| w == &answer[4..]), "no answer was captured\n{log}");
+    assert!(!lab.host.ip("-o link").contains("clat7"), "the device is left behind");
 }

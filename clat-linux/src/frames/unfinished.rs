@@ -5,7 +5,7 @@
 //! value gets the value it had, so that taking it for an unfinished one does no harm.
 
 use crate::checksum::Sum;
-use crate::headers::{Layout, Transport, put_u16, u16_at};
+use crate::headers::{Family, Layout, Transport, put_u16, u16_at};
 use clat_core::{Csum, Gso, GsoKind, Offload};
 
 /// What has to be done to a packet.
@@ -17,7 +17,7 @@ pub(crate) enum Unfinished {
     Super(Offload),
 }
 
-/// Looks at an IPv6 packet; `None` when it is as it was on a wire.
+/// Looks at a packet; `None` when it is as it was on a wire.
 pub(crate) fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
     let layout = Layout::of(packet)?;
     let field = u16_at(packet, layout.network_len + usize::from(layout.transport.csum_offset()));
@@ -30,7 +30,7 @@ pub(crate) fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
     }
     let number = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let gso = Gso {
-        kind: GsoKind::TcpV6,
+        kind: if layout.family == Family::V4 { GsoKind::TcpV4 } else { GsoKind::TcpV6 },
         ecn: false,
         size: number(mtu.saturating_sub(layout.header_len).max(1)),
         header_len: number(layout.header_len),

@@ -1,40 +1,55 @@
 //! The device and its threads.
 
+use super::replay::Recorded;
 use crate::capture::Capture;
 use crate::cli::Source;
 use crate::config::Settings;
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
 use clat_engine::{StepErrorKind, TranslatorParams};
-use clat_linux::counters::Traffic;
+use clat_linux::counters::{Totals, Traffic};
 use clat_linux::device::{Features, OffloadRequest, OpenError, Queue, Tun};
 use clat_linux::frames::Uplink;
-use clat_linux::pump::{Pump, PumpError};
+use clat_linux::pump::{Pace, Pump, PumpError};
 use clat_linux::shared::{HostTranslator, SharedTranslator};
 use clat_linux::tap::{NoTap, Tap};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-/// An open device with running threads.
+/// Running threads, with a device unless what comes out goes into a capture alone.
 #[derive(Debug)]
 pub(super) struct DataPath {
-    name: String,
-    ifindex: u32,
-    queues: usize,
-    features: Features,
+    device: Option<Opened>,
     translator: Arc<SharedTranslator>,
     pump: Pump,
     /// Where IPv6 goes as frames.
     uplink: Option<Arc<Uplink>>,
 }
 
+/// The device that was opened.
+#[derive(Debug)]
+struct Opened {
+    name: String,
+    ifindex: u32,
+    queues: usize,
+    features: Features,
+}
+
+impl Opened {
+    fn queues(tun: Tun) -> (Self, Vec<Queue>) {
+        let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
+        let queues = tun.into_queues();
+        (Self { name, ifindex, queues: queues.len(), features }, queues)
+    }
+}
+
 /// Opens the device.
 pub(super) fn open_device(settings: &Settings) -> Result<Tun, OpenError> {
-    // One thread speaks frames, and what it hears and sends is complete and no larger than the MTU.
-    let frames = settings.source == Source::Pcap;
-    let request = if settings.offload && !frames { OffloadRequest::Best } else { OffloadRequest::Off };
-    Tun::open(&settings.tun, if frames { 1 } else { usize::from(settings.queues) }, request)
+    // One thread speaks frames or replays, and what it takes is complete and no larger than the MTU.
+    let alone = settings.source != Source::Routed;
+    let request = if settings.offload && !alone { OffloadRequest::Best } else { OffloadRequest::Off };
+    Tun::open(&settings.tun, if alone { 1 } else { usize::from(settings.queues) }, request)
 }
 
 impl DataPath {
@@ -44,10 +59,8 @@ impl DataPath {
         capture: Option<&mut Capture>,
         uplink: Option<Arc<Uplink>>,
     ) -> Result<Self, PumpError> {
-        let (name, ifindex, features) = (tun.name().to_owned(), tun.ifindex(), tun.features());
+        let (device, queues) = Opened::queues(tun);
         let translator = SharedTranslator::new(None);
-        let queues = tun.into_queues();
-        let count = queues.len();
         let pump = match capture {
             Some(capture) => {
                 capture.start().map_err(PumpError::Thread)?;
@@ -55,7 +68,26 @@ impl DataPath {
             }
             None => spawn(queues, uplink.as_ref(), &translator, || NoTap)?,
         };
-        Ok(Self { name, ifindex, queues: count, features, translator, pump, uplink })
+        Ok(Self { device: Some(device), translator, pump, uplink })
+    }
+
+    /// Starts the thread that plays a capture.
+    pub(super) fn replay(
+        tun: Option<Tun>,
+        capture: Option<&mut Capture>,
+        recording: (Recorded, Pace),
+    ) -> Result<Self, PumpError> {
+        let (device, queues) = tun.map(Opened::queues).unzip();
+        let queue = queues.and_then(|mut queues| queues.pop());
+        let translator = SharedTranslator::new(None);
+        let pump = match capture {
+            Some(capture) => {
+                capture.start().map_err(PumpError::Thread)?;
+                Pump::spawn_replay(queue, recording, &translator, capture.tap())?
+            }
+            None => Pump::spawn_replay(queue, recording, &translator, NoTap)?,
+        };
+        Ok(Self { device, translator, pump, uplink: None })
     }
 
     /// Lets packets through.
@@ -75,13 +107,13 @@ impl DataPath {
     }
 
     /// Name of the interface.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    pub(super) fn name(&self) -> Option<&str> {
+        self.device.as_ref().map(|device| device.name.as_str())
     }
 
     /// Index of the interface.
-    pub(super) const fn ifindex(&self) -> u32 {
-        self.ifindex
+    pub(super) fn ifindex(&self) -> Option<u32> {
+        self.device.as_ref().map(|device| device.ifindex)
     }
 
     /// Becomes readable when a thread has ended by itself.
@@ -101,20 +133,26 @@ impl DataPath {
     }
 
     /// The device as it is shown.
-    pub(super) fn device(&self) -> model::Device {
-        let offload = self.features.to_string();
+    pub(super) fn device(&self) -> Option<model::Device> {
+        let device = self.device.as_ref()?;
+        let offload = device.features.to_string();
         let granted = |words: &str| words.split_whitespace().map(str::to_owned).collect();
-        model::Device {
-            name: self.name.clone(),
-            index: self.ifindex,
-            queues: u32::try_from(self.queues).unwrap_or(u32::MAX),
-            offload: if self.features.csum { granted(&offload) } else { Vec::new() },
-        }
+        Some(model::Device {
+            name: device.name.clone(),
+            index: device.ifindex,
+            queues: u32::try_from(device.queues).unwrap_or(u32::MAX),
+            offload: if device.features.csum { granted(&offload) } else { Vec::new() },
+        })
+    }
+
+    /// All that was counted.
+    pub(super) fn totals(&self) -> Totals {
+        self.pump.counters().totals()
     }
 
     /// The counters as they are shown.
     pub(super) fn counters(&self) -> model::Counters {
-        let totals = self.pump.counters().totals();
+        let totals = self.totals();
         let flow = |t: Traffic| model::Flow { packets: t.packets, bytes: t.bytes };
         model::Counters {
             v4_to_v6: flow(totals.v4_to_v6),

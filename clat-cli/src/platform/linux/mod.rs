@@ -4,6 +4,7 @@ mod data;
 pub(crate) mod doctor;
 mod interfaces;
 mod notify;
+mod replay;
 mod secret;
 mod senses;
 mod signals;
@@ -11,7 +12,7 @@ mod uplink;
 
 use super::{Event, Host, Notice};
 use crate::capture::{Capture, Limits};
-use crate::cli::Source;
+use crate::cli::{Source, Speed};
 use crate::config::{Metrics, Settings};
 use crate::control::CallerId;
 use crate::control::paths::StateDir;
@@ -25,12 +26,14 @@ use clat_engine::{
     StepId, TranslatorParams,
 };
 use clat_linux::Code;
+use clat_linux::device::{OpenError, Tun};
 use clat_linux::frames::Uplink;
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
-use clat_linux::pump::PumpError;
+use clat_linux::pump::{Pace, PumpError};
 use data::DataPath;
 use notify::Notifier;
+use replay::{Recorded, Summary};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::time::{ClockId, clock_gettime};
 use senses::Senses;
@@ -70,6 +73,8 @@ pub(crate) struct Linux {
     notifier: Notifier,
     notes: Vec<String>,
     settings: Settings,
+    /// What is to be said of a replay.
+    summary: Option<Summary>,
     /// Where IPv6 goes as frames.
     uplink: Option<Arc<Uplink>>,
     /// The changes to this host; none where others make them.
@@ -90,9 +95,11 @@ pub(crate) struct Linux {
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let signals = Signals::catch().context("signals")?;
     let dir = StateDir::here(settings.state_dir.as_deref());
-    let (tun, plan) = match settings.configure {
-        false => (Some(data::open_device(settings).map_err(|e| anyhow!("{e}"))?), None),
-        true => (None, Some(open_plan(&dir)?)),
+    let recording = open_recording(settings)?;
+    let (tun, plan) = match (settings.configure, settings.device) {
+        (false, false) => (None, None),
+        (false, true) => (Some(data::open_device(settings).map_err(|e| without_device(settings, &e))?), None),
+        (true, _) => (None, Some(open_plan(&dir)?)),
     };
     let mut host = Linux::new(settings, plan, signals);
     if settings.configure {
@@ -101,7 +108,10 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     if settings.source == Source::Pcap {
         host.uplink = Some(uplink::open(settings)?);
     }
-    host.open_doors(&dir);
+    // A replay beside a running instance leaves its doors alone.
+    if recording.is_none() || settings.state_dir.is_some() {
+        host.open_doors(&dir);
+    }
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
     host.code = Code::find().unwrap_or_default();
@@ -109,8 +119,31 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         host.notes.extend(give_up(&needs(settings, &dir)));
     }
     // Threads have the rights of the one that starts them.
-    host.data = tun.map(|tun| DataPath::start(tun, host.capture.as_mut(), None)).transpose()?;
+    host.data = match (recording, tun) {
+        (Some((recorded, summary)), tun) => {
+            if let Some(name) = tun.as_ref().map(Tun::name) {
+                info!("the capture is played when {name} is up: ip link set {name} up");
+            }
+            host.summary = Some(summary);
+            let pace = if settings.speed == Speed::Real { Pace::Real } else { Pace::Max };
+            Some(DataPath::replay(tun, host.capture.as_mut(), (recorded, pace))?)
+        }
+        (None, Some(tun)) => Some(DataPath::start(tun, host.capture.as_mut(), None)?),
+        (None, None) => None,
+    };
     Ok(host)
+}
+
+fn open_recording(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summary)>> {
+    let Source::Replay(path) = &settings.source else { return Ok(None) };
+    replay::open(path).map(Some)
+}
+
+fn without_device(settings: &Settings, error: &OpenError) -> anyhow::Error {
+    match settings.source {
+        Source::Replay(_) => anyhow!("{error}. --capture FILE.pcapng without --tun needs no device"),
+        Source::Routed | Source::Pcap => anyhow!("{error}"),
+    }
 }
 
 /// The files that are used after the start.
@@ -176,6 +209,7 @@ impl Linux {
             notifier: Notifier::from_environment(),
             notes: Vec::new(),
             settings: settings.clone(),
+            summary: None,
             uplink: None,
             plan,
             senses: None,
@@ -216,9 +250,9 @@ impl Linux {
         });
         match started {
             Ok(data) => {
-                plan.set_device(Some(data.ifindex()));
+                plan.set_device(data.ifindex());
                 if let Some(senses) = &mut self.senses {
-                    senses.set_device(Some(data.ifindex()));
+                    senses.set_device(data.ifindex());
                 }
                 self.data = Some(data);
                 Ok(())
@@ -234,6 +268,9 @@ impl Linux {
     fn close_device(&mut self) -> Result<(), PumpError> {
         let Some(data) = self.data.take() else { return Ok(()) };
         self.past.add(&data.counters());
+        if let Some(summary) = self.summary.take() {
+            summary.tell(&data.totals());
+        }
         if let Some(plan) = &mut self.plan {
             plan.set_device(None);
         }
@@ -257,6 +294,15 @@ impl Linux {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
             Err(e) => Err(e).context("poll"),
         }
+    }
+
+    /// The end of a replay, once it has come.
+    fn replay_end(&mut self) -> Option<Event<'static>> {
+        let replays = matches!(self.settings.source, Source::Replay(_));
+        if !replays || !self.data.as_ref()?.has_ended() {
+            return None;
+        }
+        Some(self.close_device().map_or_else(|e| Event::Fatal(e.to_string()), |()| Event::Stop))
     }
 
     /// Why the data path ended by itself, if it did.
@@ -305,7 +351,9 @@ impl Host for Linux {
         if let Some(senses) = &mut self.senses {
             senses.read(&mut |input| sink(now, Event::Input(input)))?;
         }
-        if let Some(text) = self.data_path_end() {
+        if let Some(end) = self.replay_end() {
+            sink(now, end);
+        } else if let Some(text) = self.data_path_end() {
             // The engine opens another one; where others configure the host, they would have to as well.
             // Frames are heard through a socket that cannot be opened again without the rights given up.
             let again = self.plan.is_some() && self.uplink.is_none();
@@ -376,8 +424,9 @@ impl Host for Linux {
     }
 
     fn probe(&mut self, probe: &Probe) {
-        if let (Some(senses), Some(data), Some(params)) = (&mut self.senses, &self.data, &self.active) {
-            senses.probe(data.name(), params.clat_v4, probe);
+        let device = self.data.as_ref().and_then(DataPath::name);
+        if let (Some(senses), Some(device), Some(params)) = (&mut self.senses, device, &self.active) {
+            senses.probe(device, params.clat_v4, probe);
         }
     }
 
@@ -402,7 +451,7 @@ impl Host for Linux {
     }
 
     fn device(&self) -> Option<Device> {
-        self.data.as_ref().map(DataPath::device)
+        self.data.as_ref().and_then(DataPath::device)
     }
 
     fn counters(&self) -> Counters {

@@ -1,0 +1,103 @@
+//! `--source pcap:FILE`: a capture in place of a network.
+//!
+//! Nothing of the host is changed. Without a device (`--capture` alone) no privileges are needed.
+
+use crate::pcap::link::{self, Payload};
+use crate::pcap::{ReadError, Reader};
+use crate::translate::{BoxRead, Tally, open_input};
+use clat_linux::counters::Totals;
+use clat_linux::pump::Recording;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The capture that is played.
+pub(super) struct Recorded {
+    reader: Reader<BoxRead>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What was found in it so far.
+#[derive(Debug, Default)]
+struct Seen {
+    tally: Tally,
+    ended: Option<ReadError>,
+}
+
+/// What is said of it at the end.
+#[derive(Debug)]
+pub(super) struct Summary {
+    path: PathBuf,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Opens the capture.
+pub(super) fn open(path: &Path) -> anyhow::Result<(Recorded, Summary)> {
+    let (reader, _) = open_input(path)?;
+    let seen = Arc::default();
+    Ok((Recorded { reader, seen: Arc::clone(&seen) }, Summary { path: path.to_owned(), seen }))
+}
+
+impl Recording for Recorded {
+    fn next(&mut self, packet: &mut Vec<u8>) -> Option<Duration> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match self.reader.next() {
+                Ok(Some(record)) => {
+                    seen.tally.record(&record);
+                    if let Some(found) = ip(link::payload(record.link, record.data)) {
+                        packet.clear();
+                        packet.extend_from_slice(found);
+                        return Some(record.time);
+                    }
+                    seen.tally.not_ip += 1;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    seen.ended = Some(error);
+                    break;
+                }
+            }
+        }
+        seen.tally.malformed_blocks = self.reader.malformed_blocks();
+        None
+    }
+}
+
+/// The packet, where it is what its frame says.
+fn ip(payload: Payload<'_>) -> Option<&[u8]> {
+    let version = |packet: &[u8]| packet.first().map_or(0, |b| b >> 4);
+    match payload {
+        Payload::Ip(packet) => Some(packet),
+        Payload::V4(packet) => Some(packet).filter(|packet| version(packet) == 4),
+        Payload::V6(packet) => Some(packet).filter(|packet| version(packet) == 6),
+        Payload::NotIp => None,
+    }
+}
+
+impl Summary {
+    /// Says what became of the packets.
+    pub(super) fn tell(&self, totals: &Totals) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Seen { tally, ended } = &mut *seen;
+        tally.translated(totals.v4_to_v6.packets, totals.v6_to_v4.packets, totals.replies);
+        tally.dropped(totals.drop_reasons());
+        tally.link_chatter = totals.noise;
+        tally.not_written = totals.write_errors;
+        tally.report(&self.path, ended.as_ref());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_what_its_frame_says() {
+        assert_eq!(ip(Payload::V4(&[0x45, 0])), Some(&[0x45, 0][..]));
+        assert_eq!(ip(Payload::V4(&[0x60, 0])), None);
+        assert_eq!(ip(Payload::V6(&[0x45, 0])), None);
+        assert_eq!(ip(Payload::Ip(&[0x60])), Some(&[0x60][..]));
+        assert_eq!(ip(Payload::NotIp), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The way of one packet where packets are taken one by one: translated, counted, written.
+
+use super::PumpError;
+use super::worker::{Counting, is_noise, seed};
+use crate::counters::Counters;
+use crate::frames::unfinished::{self, Unfinished};
+use crate::segment::Segments;
+use crate::shared::HostTranslator;
+use crate::tap::{Passing, Tap};
+use clat_core::{DropReason, Offload, Parts, QueueState, Verdict};
+use std::io::IoSlice;
+
+/// Largest IP packet of either family with its frame.
+pub(super) const MAX_READ: usize = 65_535 + 40 + 18;
+
+/// Where packets go.
+pub(super) trait Outlet {
+    /// Writes a packet, or keeps it for later.
+    fn write(&mut self, parts: &Parts<'_>, counting: &Counting);
+}
+
+/// All of a data thread but where packets come from and go to.
+#[derive(Debug)]
+pub(super) struct Lane<T> {
+    pub(super) counting: Counting,
+    pub(super) tap: T,
+    pub(super) state: QueueState,
+}
+
+impl<T: Tap> Lane<T> {
+    pub(super) fn new(counters: Counters, tap: T) -> Result<Self, PumpError> {
+        Ok(Self { counting: Counting::new(counters, 0), tap, state: QueueState::new(seed()?) })
+    }
+
+    /// Takes a packet that may be unfinished, seen on a link with this MTU in bytes.
+    pub(super) fn finish_and_take(
+        &mut self,
+        translator: Option<&HostTranslator>,
+        packet: &mut [u8],
+        mtu: usize,
+        out: &mut impl Outlet,
+    ) {
+        match unfinished::look(packet, mtu) {
+            Some(Unfinished::Super(offload)) => self.cut(translator, packet, (offload, mtu), out),
+            Some(Unfinished::Checksum) => {
+                unfinished::finish(packet);
+                self.packet(translator, packet, out);
+            }
+            None => self.packet(translator, packet, out),
+        }
+    }
+
+    /// Takes a packet.
+    pub(super) fn packet(
+        &mut self,
+        translator: Option<&HostTranslator>,
+        packet: &[u8],
+        out: &mut impl Outlet,
+    ) {
+        self.tap.packet(Passing::In, &[IoSlice::new(packet)]);
+        if is_noise(packet) {
+            self.counting.get().noise.add(1);
+            return;
+        }
+        let Some(translator) = translator else {
+            self.counting.get().inactive.add(1);
+            return;
+        };
+        match translator.translate_offloaded(packet, Offload::NONE, &mut self.state) {
+            Verdict::Forward(parts) => {
+                count_forwarded(&self.counting, packet);
+                self.write(&parts, out);
+            }
+            Verdict::Fragment(fragments) => {
+                count_forwarded(&self.counting, packet);
+                for parts in fragments {
+                    self.write(&parts, out);
+                }
+            }
+            Verdict::Reply(parts, reason) => {
+                self.dropped(reason, packet);
+                self.counting.get().replies.add(1);
+                self.write(&parts, out);
+            }
+            Verdict::Drop(reason) => self.dropped(reason, packet),
+            // Only for super-packets; they are cut before.
+            Verdict::Segment => self.counting.get().unreadable.add(1),
+        }
+    }
+
+    #[cold]
+    fn dropped(&mut self, reason: DropReason, packet: &[u8]) {
+        self.counting.get().dropped(reason, packet);
+        self.tap.dropped(reason);
+    }
+
+    fn cut(
+        &mut self,
+        translator: Option<&HostTranslator>,
+        packet: &[u8],
+        (how, mtu): (Offload, usize),
+        out: &mut impl Outlet,
+    ) {
+        let Some(mut segments) = Segments::of(packet, how) else {
+            self.counting.get().unreadable.add(1);
+            return;
+        };
+        self.counting.get().segmented.add(1);
+        let mut room = vec![0; mtu.clamp(1280, MAX_READ)];
+        while let Some(len) = segments.next_into(&mut room) {
+            self.packet(translator, room.get(..len).unwrap_or_default(), out);
+        }
+    }
+
+    fn write(&mut self, parts: &Parts<'_>, out: &mut impl Outlet) {
+        self.tap.packet(Passing::Out, &parts.slices().map(IoSlice::new));
+        out.write(parts, &self.counting);
+    }
+}
+
+/// Counts a packet that was written, or that was not taken.
+pub(super) fn count_sent(counting: &Counting, sent: bool) {
+    let counters = counting.get();
+    if sent { counters.writes.add(1) } else { counters.write_errors.add(1) }
+}
+
+fn count_forwarded(counting: &Counting, packet: &[u8]) {
+    let counters = counting.get();
+    let is_v4 = packet.first().is_some_and(|b| b >> 4 == 4);
+    let way = if is_v4 { &counters.v4_to_v6 } else { &counters.v6_to_v4 };
+    way.packets.add(1);
+    way.bytes.add(packet.len() as u64);
+}
