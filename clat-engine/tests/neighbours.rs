@@ -5,7 +5,7 @@
 
 mod sim;
 
-use clat_engine::{Icmpv6In, Input, Reason, State};
+use clat_engine::{Address6, AddressState, Icmpv6In, Input, Reason, State};
 use sim::net::Router;
 use sim::scene::{ETH, active, announce, frames, ra_link};
 use sim::{World, assert_snapshot, config};
@@ -73,6 +73,47 @@ fn a_contested_address_is_defended_once_and_then_given_up() {
         world.run(5000);
         assert_eq!(world.state(), State::Active);
         assert_ne!(world.clat_v6(), Some(addr), "{}", world.lines());
+    }
+}
+
+/// A router asks for the CLAT address; what is answered.
+fn asked(world: &mut World, destination: &str) -> Vec<clat_engine::Icmpv6Out> {
+    let (router, destination) = ("fe80::1".parse().unwrap(), destination.parse().unwrap());
+    let mut message = vec![135, 0, 0, 0, 0, 0, 0, 0];
+    message.extend(world.clat_v6().unwrap().octets());
+    message.extend([1, 1, 2, 0, 0, 0, 1, 1]);
+    sim::net::seal(router, destination, &mut message);
+    world.sent.clear();
+    world.icmpv6(ETH, router, destination, None, &message);
+    world.sent.drain(..).map(|(_, out)| out).filter(|out| out.message[0] == 136).collect()
+}
+
+#[test]
+fn a_slow_proxy_is_answered_for_and_a_quick_one_is_not() {
+    let mut world = active(config(), ra_link());
+    world.run(5000);
+    let addr = world.clat_v6().unwrap();
+    let [.., a, b, c] = addr.octets();
+    let group = format!("ff02::1:ff{a:02x}:{b:02x}{c:02x}");
+    let answers = asked(&mut world, &group);
+    assert_eq!(answers.len(), 1, "the kernel would wait for up to a second");
+    assert_eq!((answers[0].message[4], answers[0].mac), (0x60, Some([2, 0, 0, 0, 1, 1])));
+    assert!(asked(&mut world, &addr.to_string()).is_empty(), "the kernel answers at once");
+    // The kernel has no address to answer from while its own are not known to be unique.
+    let own = world.links[&ETH].addresses.clone();
+    for (addr, _) in own {
+        world.tell(Input::Address6(Address6 {
+            ifindex: ETH,
+            addr,
+            prefix_len: 64,
+            state: AddressState::Tentative,
+            temporary: false,
+        }));
+    }
+    for question in [group, addr.to_string()] {
+        let answers = asked(&mut world, &question);
+        assert_eq!(answers.len(), 1, "asked at {question}");
+        assert_eq!((answers[0].source, answers[0].hop_limit), (addr, 255));
     }
 }
 

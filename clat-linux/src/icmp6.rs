@@ -6,8 +6,8 @@
 //! judges them by. Spoken is whatever the engine says, with the header it asks for: the source may be an
 //! address that is not this host's (RFC 4862 section 5.4.2, proxied advertisements).
 
-use crate::sys::socket::{receive6, send_to_group, set, set_int};
-use clat_engine::{Icmpv6In, Icmpv6Out, Input};
+use crate::sys::socket::{receive6, send_frame, set, set_int};
+use clat_engine::{Icmpv6In, Icmpv6Out, Input, Mac};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 use std::io;
@@ -90,17 +90,17 @@ impl Icmp6 {
         set(&self.mouth, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_IF, &out.ifindex.to_be_bytes())?;
         match sendto(&self.mouth, &packet, SendFlags::DONTWAIT, &to) {
             Ok(_) => Ok(()),
-            Err(Errno::ADDRNOTAVAIL) if out.destination.is_multicast() => self.shout(out, &packet),
+            Err(Errno::ADDRNOTAVAIL) => self.shout(out, &packet),
             Err(errno) => Err(errno.into()),
         }
     }
 
     /// The kernel routes nothing on a link where all addresses are tentative; a frame goes without it.
     fn shout(&self, out: &Icmpv6Out, packet: &[u8]) -> io::Result<()> {
-        let Some(socket) = &self.shout else { return Err(Errno::ADDRNOTAVAIL.into()) };
-        let [.., a, b, c, d] = out.destination.octets();
-        // RFC 2464 section 7.
-        send_to_group(socket, signed(out.ifindex), [0x33, 0x33, a, b, c, d], packet)
+        let (Some(socket), Some(mac)) = (&self.shout, link_layer(out)) else {
+            return Err(Errno::ADDRNOTAVAIL.into());
+        };
+        send_frame(socket, signed(out.ifindex), mac, packet)
     }
 }
 
@@ -108,6 +108,12 @@ impl AsFd for Icmp6 {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ears.as_fd()
     }
+}
+
+/// Where a frame goes: to the group of RFC 2464 section 7, or to the neighbour that told its address.
+fn link_layer(out: &Icmpv6Out) -> Option<Mac> {
+    let [.., a, b, c, d] = out.destination.octets();
+    if out.destination.is_multicast() { Some([0x33, 0x33, a, b, c, d]) } else { out.mac }
 }
 
 fn signed(index: u32) -> i32 {

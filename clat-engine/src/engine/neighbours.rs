@@ -45,12 +45,18 @@ impl Engine {
         self.facts.link(ifindex).and_then(|l| l.mac)
     }
 
-    /// The address that we answer for, where the operating system does not.
+    /// The address that we answer for.
     fn owned(&self, ifindex: IfIndex) -> Option<Owned> {
         let held = self.held.filter(|h| h.uplink == ifindex && self.must_be_found(h))?;
-        let ours = self.config.return_path != ReturnPath::Proxy && self.owns();
-        let mac = self.mac(ifindex).filter(|_| ours)?;
+        let mac = self.mac(ifindex).filter(|_| self.owns())?;
         Some(Owned { addr: held.clat_v6, speaker: self.speaker(&held), mac })
+    }
+
+    /// Whether an operating system that answers for the address would keep silent or wait. A question to
+    /// the group it answers up to a second later (RFC 4861 section 7.2.8), and none while its own
+    /// link-local address is not known to be unique: it has no source then, and the router asks once a second.
+    fn system_is_slow(&self, received: &Icmpv6In<'_>) -> bool {
+        received.destination.is_multicast() || self.facts.link_local(received.ifindex).is_none()
     }
 
     /// From which address we advertise: as the CLAT where we may, else as the uplink.
@@ -65,7 +71,8 @@ impl Engine {
             self.router_told(solicitation.source, mac);
         }
         if let Some(owned) = self.owned(received.ifindex) {
-            if let Some(answer) = solicitation.answer(received, &owned) {
+            let ours = self.config.return_path != ReturnPath::Proxy || self.system_is_slow(received);
+            if let Some(answer) = solicitation.answer(received, &owned).filter(|_| ours) {
                 self.outbox.send(Action::SendIcmpv6(answer));
             }
             return;
@@ -139,6 +146,18 @@ impl Engine {
         }
     }
 
+    /// Questions for the routers, asked as the CLAT. Each router notes our link-layer address with the question
+    /// (RFC 4861 section 7.2.3) and need not ask for it. The answers tell the operating system theirs where
+    /// advertisements did not, and where it cannot ask yet since its own addresses are not known to be unique.
+    fn introduce(&mut self, held: &Held) {
+        for router in self.facts.routers(held.uplink) {
+            let destination = solicited_node(router);
+            let route = Route { ifindex: held.uplink, source: held.clat_v6, destination, mac: None };
+            let question = messages::solicitation(route, router, self.mac(held.uplink));
+            self.outbox.send(Action::SendIcmpv6(question));
+        }
+    }
+
     /// Duplicate address detection by ourselves: the group is joined, then its members are asked
     /// (RFC 4862 section 5.4.2).
     pub(super) fn ask_whether_taken(&mut self, held: &Held) {
@@ -175,10 +194,12 @@ impl Engine {
 
     /// The address is ours: neighbours hear of it.
     pub(super) fn start_announcing(&mut self) {
-        if self.held.is_some_and(|h| self.must_be_found(&h)) {
-            let keep_alive = self.config.return_path == ReturnPath::Announce;
-            self.announcer.start(self.now, keep_alive);
-            self.contested = None;
+        let Some(held) = self.held.filter(|h| self.must_be_found(h)) else { return };
+        let keep_alive = self.config.return_path == ReturnPath::Announce;
+        self.announcer.start(self.now, keep_alive);
+        self.contested = None;
+        if self.config.return_path == ReturnPath::Proxy {
+            self.introduce(&held);
         }
     }
 

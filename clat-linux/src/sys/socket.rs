@@ -38,15 +38,15 @@ pub(crate) fn netns_cookie(fd: impl AsFd) -> io::Result<u64> {
     if rc == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends an IPv6 packet on a link to a link-layer group, through a packet socket (`AF_PACKET`, `SOCK_DGRAM`).
-pub(crate) fn send_to_group(fd: impl AsFd, ifindex: i32, group: [u8; 6], packet: &[u8]) -> io::Result<()> {
+/// Sends an IPv6 packet on a link to a link-layer address, through a packet socket (`AF_PACKET`, `SOCK_DGRAM`).
+pub(crate) fn send_frame(fd: impl AsFd, ifindex: i32, mac: [u8; 6], packet: &[u8]) -> io::Result<()> {
     // SAFETY: sockaddr_ll is a plain C struct for which all zeroes is a valid value.
     let mut to: libc::sockaddr_ll = unsafe { zeroed() };
     to.sll_family = libc::AF_PACKET as _;
     to.sll_protocol = (libc::ETH_P_IPV6 as u16).to_be();
     to.sll_ifindex = ifindex;
     to.sll_halen = 6;
-    for (octet, value) in to.sll_addr.iter_mut().zip(group) {
+    for (octet, value) in to.sll_addr.iter_mut().zip(mac) {
         *octet = value;
     }
     // SAFETY: the descriptor is borrowed for the call; packet and address are live and of the lengths given.
