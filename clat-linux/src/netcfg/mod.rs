@@ -223,8 +223,12 @@ impl NetCfg {
 
     fn look_for_proxy(&mut self, change: &mut Change, addr: Ipv6Addr) -> Result<(), NetcfgError> {
         let links = self.netlink.links()?;
-        let scope = Scope::Link(change.ifindex);
-        for (switch, new) in [(Switch::ProxyNdp, 1), (Switch::ProxyDelay, 0)] {
+        let link = Scope::Link(change.ifindex);
+        // Questions to the group are answered where the link's switch is on; for those to the address itself,
+        // which are to be forwarded, the kernel looks at the common one only.
+        let wanted =
+            [(link, Switch::ProxyNdp, 1), (Scope::All, Switch::ProxyNdp, 1), (link, Switch::ProxyDelay, 0)];
+        for (scope, switch, new) in wanted {
             let old = sysctl::read(&links.as_slice(), scope, switch)
                 .map_err(|error| NetcfgError::sysctl(error, &links, change.ifindex))?;
             if old != new {
