@@ -1,6 +1,10 @@
 //! The self-test's echo requests: from the CLAT's IPv4 address into our device, as any program's would go.
+//!
+//! The same socket hears the ICMP errors that come through the translator for this host: one that says
+//! that a packet was too big tells the MTU of a path to the PLAT (RFC 8201).
 
 use crate::sys::socket::{set, set_int};
+use clat_core::Pref64;
 use clat_engine::{Input, Probe, ProbeAnswer};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recvfrom, sendto, socket_with,
@@ -16,22 +20,28 @@ const ECHO_REPLY: u8 = 0;
 const ECHO_REQUEST: u8 = 8;
 /// The ICMP errors that quote a packet (RFC 792).
 const ERRORS: [u8; 3] = [3, 11, 12];
+/// Type and code of "fragmentation needed and DF set" (RFC 1191 section 4).
+const TOO_BIG: [u8; 2] = [3, 4];
+/// What an IPv4 packet grows by when it becomes IPv6, in bytes.
+const GROWTH: u32 = 20;
 const AT_ONCE: usize = 64;
 
 /// A raw ICMPv4 socket bound to our device. Readable ([`AsFd`]) when answers have come.
 #[derive(Debug)]
 pub struct Prober {
     socket: OwnedFd,
+    source: Ipv4Addr,
+    pref64: Pref64,
     identifier: u16,
 }
 
 impl Prober {
     /// Opens the socket, bound to the device and to the CLAT's IPv4 address. `identifier` tells our probes
-    /// from those of others.
+    /// from those of others; the PREF64 is that of the destinations whose MTU is told.
     ///
     /// # Errors
     /// Without CAP_NET_RAW, or when the device or the address is not there.
-    pub fn open(device: &str, source: Ipv4Addr, identifier: u16) -> io::Result<Self> {
+    pub fn open(device: &str, source: Ipv4Addr, pref64: Pref64, identifier: u16) -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket =
             socket_with(AddressFamily::INET, SocketType::RAW, flags, Some(rustix::net::ipproto::ICMP))?;
@@ -39,7 +49,13 @@ impl Prober {
         // Don't Fragment, whatever path MTU the kernel has learnt: the probe is to find it.
         set_int(&socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE)?;
         bind(&socket, &SocketAddrV4::new(source, 0))?;
-        Ok(Self { socket, identifier })
+        Ok(Self { socket, source, pref64, identifier })
+    }
+
+    /// Whether it speaks from this address through this prefix.
+    #[must_use]
+    pub fn is_for(&self, source: Ipv4Addr, pref64: Pref64) -> bool {
+        (self.source, self.pref64) == (source, pref64)
     }
 
     /// Sends a probe.
@@ -84,6 +100,9 @@ impl Prober {
             if let Some(answer) = answer(packet, self.identifier) {
                 sink(Input::ProbeAnswer(answer));
             }
+            if let Some((destination, mtu)) = too_big(packet, self.source) {
+                sink(Input::PathMtu { destination: self.pref64.embed(destination), mtu });
+            }
         }
         Ok(())
     }
@@ -111,6 +130,18 @@ fn answer(packet: &[u8], identifier: u16) -> Option<ProbeAnswer> {
     (*quoted.first()? == ECHO_REQUEST).then_some(())?;
     let sequence = ours(quoted, identifier)?;
     Some(ProbeAnswer { sequence, from, echo_reply: false })
+}
+
+/// The destination that a packet of ours was too big for, and the IPv6 MTU of the path in bytes. An MTU
+/// of 0 is a router's that does not know (RFC 1191 section 5), and tells nothing.
+fn too_big(packet: &[u8], own: Ipv4Addr) -> Option<(Ipv4Addr, u32)> {
+    let (_, message) = body(packet)?;
+    let &[kind, code, _, _, _, _, high, low] = message.first_chunk()?;
+    let mtu = u16::from_be_bytes([high, low]);
+    let quoted: &[u8; IP_HEADER] = message.get(ICMP_HEADER..)?.first_chunk()?;
+    let &[first, .., a, b, c, d, e, f, g, h] = quoted;
+    let ours = [kind, code] == TOO_BIG && first >> 4 == 4 && Ipv4Addr::new(a, b, c, d) == own;
+    (ours && mtu > 0).then(|| (Ipv4Addr::new(e, f, g, h), u32::from(mtu) + GROWTH))
 }
 
 /// The source and what follows the header of an IPv4 packet that carries ICMP.
@@ -174,6 +205,29 @@ mod tests {
         assert_eq!((found.sequence, found.echo_reply), (9, false));
         for cut in 0..packet.len() {
             assert_eq!(answer(&packet[..cut], 0x1234), None, "{cut}");
+        }
+    }
+
+    #[test]
+    fn rfc8201_a_packet_of_ours_that_was_too_big_tells_the_path_mtu() {
+        let own = Ipv4Addr::new(192, 0, 0, 1);
+        let mut quoted = ip([192, 0, 0, 1], &[0; 8]);
+        quoted[9] = 6;
+        quoted[16..20].copy_from_slice(&[203, 0, 113, 7]);
+        let error = |code, mtu: u16| {
+            let mut error = vec![3, code, 0, 0, 0, 0];
+            error.extend(mtu.to_be_bytes());
+            error.extend_from_slice(&quoted);
+            ip([192, 0, 0, 8], &error)
+        };
+        let told = Some((Ipv4Addr::new(203, 0, 113, 7), 1400));
+        assert_eq!(too_big(&error(4, 1380), own), told);
+        assert_eq!(too_big(&error(3, 1380), own), None, "another code");
+        assert_eq!(too_big(&error(4, 0), own), None, "no MTU");
+        assert_eq!(too_big(&error(4, 1380), Ipv4Addr::new(192, 0, 0, 2)), None, "not ours");
+        let whole = error(4, 1380);
+        for cut in 0..48 {
+            assert_eq!(too_big(&whole[..cut], own), None, "{cut}");
         }
     }
 

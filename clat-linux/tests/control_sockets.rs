@@ -412,7 +412,7 @@ fn dns_is_asked_over_the_uplink_and_its_answer_told() {
 fn a_probe_is_answered_and_a_large_one_is_not_cut() {
     let Some(_link) = link() else { return };
     let source = "10.0.0.2".parse().expect("address");
-    let mut prober = Prober::open("up0", source, 0xc1a7).expect("raw socket");
+    let mut prober = Prober::open("up0", source, clat_core::Pref64::WELL_KNOWN, 0xc1a7).expect("raw socket");
     let probe =
         |sequence, ttl, size| Probe { sequence, target: "10.0.0.1".parse().expect("address"), ttl, size };
     prober.send(&probe(3, 64, 1500)).expect("sent");

@@ -395,6 +395,9 @@ impl Host for Linux {
         self.settled = true;
         if let Some(data) = &self.data {
             data.activate(params, policy);
+            if let (Some(senses), Some(device)) = (&mut self.senses, data.name()) {
+                senses.listen_behind(device, params);
+            }
         }
     }
 
@@ -426,7 +429,7 @@ impl Host for Linux {
     fn probe(&mut self, probe: &Probe) {
         let device = self.data.as_ref().and_then(DataPath::name);
         if let (Some(senses), Some(device), Some(params)) = (&mut self.senses, device, &self.active) {
-            senses.probe(device, params.clat_v4, probe);
+            senses.probe(device, params, probe);
         }
     }
 

@@ -4,7 +4,7 @@
 use super::{interfaces, uplink};
 use crate::cli::Source;
 use crate::config::Settings;
-use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe};
+use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe, TranslatorParams};
 use clat_linux::dns::Dns;
 use clat_linux::frames::nd::Nd;
 use clat_linux::icmp6::Icmp6;
@@ -15,7 +15,7 @@ use clat_linux::resolvers::Resolvers;
 use clat_linux::watch::Watch;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 use tracing::{debug, info};
@@ -31,7 +31,7 @@ pub(super) struct Senses {
     /// In its place where IPv6 is spoken as frames.
     frames: Option<Nd>,
     dns: Dns,
-    prober: Option<(String, Ipv4Addr, Prober)>,
+    prober: Option<(String, Prober)>,
     /// Identifier of our echo requests.
     identifier: u16,
     /// How long the machine has slept since it was started.
@@ -122,7 +122,7 @@ impl Senses {
 
     /// What to wait for.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let prober = self.prober.as_ref().map(|(.., prober)| prober.as_fd());
+        let prober = self.prober.as_ref().map(|(_, prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
         let frames = self.frames.as_ref().map(AsFd::as_fd);
         let others = icmp6.into_iter().chain(frames).chain(prober).chain(self.resolvers.descriptor());
@@ -157,7 +157,7 @@ impl Senses {
             frames.read(sink)?;
         }
         self.dns.read(sink);
-        if let Some((.., prober)) = &mut self.prober {
+        if let Some((_, prober)) = &mut self.prober {
             prober.read(sink)?;
         }
         Ok(())
@@ -248,15 +248,22 @@ impl Senses {
         }
     }
 
-    /// Sends an echo request from the CLAT's IPv4 address through our device.
-    pub(super) fn probe(&mut self, device: &str, source: Ipv4Addr, probe: &Probe) {
-        if self.prober.as_ref().is_none_or(|(name, from, _)| name != device || *from != source) {
-            self.prober = match Prober::open(device, source, self.identifier) {
-                Ok(prober) => Some((device.to_owned(), source, prober)),
-                Err(e) => return debug!("self-test: no socket on {device}: {e}"),
-            };
+    /// Hears what comes through the translator for the host: answers to probes, and paths that are narrow.
+    pub(super) fn listen_behind(&mut self, device: &str, params: &TranslatorParams) {
+        let (source, pref64) = (params.clat_v4, params.pref64);
+        if self.prober.as_ref().is_some_and(|(name, p)| name == device && p.is_for(source, pref64)) {
+            return;
         }
-        let Some((.., prober)) = &self.prober else { return };
+        self.prober = Prober::open(device, source, pref64, self.identifier)
+            .inspect_err(|e| debug!("no ICMP socket on {device}: {e}"))
+            .ok()
+            .map(|prober| (device.to_owned(), prober));
+    }
+
+    /// Sends an echo request from the CLAT's IPv4 address through our device.
+    pub(super) fn probe(&mut self, device: &str, params: &TranslatorParams, probe: &Probe) {
+        self.listen_behind(device, params);
+        let Some((_, prober)) = &self.prober else { return };
         if let Err(e) = prober.send(probe) {
             debug!("self-test: {} bytes to {}: {e}", probe.size, probe.target);
         }
