@@ -41,9 +41,13 @@ fn engine_part(status: &mut Status, engine: &Engine, host: &impl Host, now: Inst
     });
     status.pref64 = seen.pref64.map(|p| prefix(&p, now, "used"));
     status.clat = match (seen.clat_v4, seen.clat_v6) {
-        (Some(v4), Some(v6)) => {
-            Some(Clat { ipv6: v6.to_string(), ipv4: v4.to_string(), mtu: seen.v4_mtu, ipv6_mtu: seen.v6_mtu })
-        }
+        (Some(v4), Some(v6)) => Some(Clat {
+            ipv6: v6.to_string(),
+            ipv4: v4.to_string(),
+            mtu: seen.v4_mtu,
+            ipv6_mtu: seen.v6_mtu,
+            tcp_mss: engine.plan().find_map(|(_, step)| advertised_mss(&step)),
+        }),
         _ => None,
     };
     status.self_test = seen.self_test.map(|test| SelfTest {
@@ -77,7 +81,14 @@ fn fixed_part(status: &mut Status, params: &TranslatorParams) {
         ipv4: params.clat_v4.to_string(),
         mtu: params.v4_mtu,
         ipv6_mtu: params.v6_mtu,
+        tcp_mss: None,
     });
+}
+
+/// The TCP MSS of the IPv4 default route, where it has one.
+fn advertised_mss(step: &Step) -> Option<u32> {
+    let Step::AddRoute { mss, .. } = *step else { return None };
+    Some(mss).filter(|mss| *mss > 0 && step.is_default_route())
 }
 
 /// A step with the names of interfaces instead of their numbers.

@@ -90,6 +90,9 @@ pub(crate) struct Clat {
     pub mtu: u32,
     /// MTU of the IPv6 side.
     pub ipv6_mtu: u32,
+    /// The TCP MSS that the IPv4 default route advertises (`clamp-mss`); nothing where programs see to it.
+    #[serde(default)]
+    pub tcp_mss: Option<u32>,
 }
 
 /// The device that packets go through.
@@ -216,6 +219,7 @@ pub(crate) mod tests {
                 ipv4: "192.0.0.1".to_owned(),
                 mtu: 1472,
                 ipv6_mtu: 1500,
+                tcp_mss: None,
             }),
             device: Some(Device {
                 name: "clat".to_owned(),

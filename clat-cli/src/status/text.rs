@@ -25,7 +25,8 @@ impl Display for Page<'_> {
             line(f, "prefix", &prefix_words(prefix))?;
         }
         if let Some(clat) = &s.clat {
-            line(f, "MTU", &format!("{} (IPv4), {} (IPv6)", clat.mtu, clat.ipv6_mtu))?;
+            let mss = clat.tcp_mss.map(|mss| format!("; TCP MSS {mss}")).unwrap_or_default();
+            line(f, "MTU", &format!("{} (IPv4), {} (IPv6){mss}", clat.mtu, clat.ipv6_mtu))?;
         }
         device(f, s)?;
         line(f, "out", &flow_words(s.counters.v4_to_v6))?;
