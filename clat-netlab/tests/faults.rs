@@ -60,10 +60,10 @@ fn neighbours_that_do_not_find_the_clat_are_named() -> Result<()> {
         return Ok(());
     }
     let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
-    nft(
-        &lab.host,
-        "table ip6 t { chain o { type filter hook output priority 0; icmpv6 type nd-neighbor-advert drop; }; }",
-    )?;
+    // Neither answers for the address nor questions asked as the CLAT get out.
+    let questions = "ip6 saddr != fe80::/10 icmpv6 type nd-neighbor-solicit drop";
+    let rules = format!("icmpv6 type nd-neighbor-advert drop; {questions};");
+    nft(&lab.host, &format!("table ip6 t {{ chain o {{ type filter hook output priority 0; {rules} }}; }}"))?;
     let mut clat = Clat::run(&lab, &[])?;
     clat.wait_status("failing its self-test", LIMIT, failed("no-nd-answer"))?;
     let (code, text) = doctor(&lab)?;

@@ -109,12 +109,19 @@ impl Failed {
 }
 
 impl Write {
-    /// Writes the new value. A switch that only saves time may refuse.
+    /// Writes the new value. What only makes things better may refuse.
     fn apply(&self, names: &dyn Names) -> Result<(), Failed> {
         match write(names, self.scope, self.switch, self.new) {
-            Err(_) if matches!(self.switch, Switch::OptimisticDad | Switch::ProxyDelay) => Ok(()),
+            Err(_) if self.is_optional() => Ok(()),
             outcome => outcome,
         }
+    }
+
+    /// Whether the step is of use without it: time is saved, or, with `all.proxy_ndp`, routers are spared the
+    /// detour of asking the group again.
+    fn is_optional(&self) -> bool {
+        matches!(self.switch, Switch::OptimisticDad | Switch::ProxyDelay)
+            || (self.scope, self.switch) == (Scope::All, Switch::ProxyNdp)
     }
 
     /// Takes the write back, unless somebody changed the value in between. `true` where it was written.
