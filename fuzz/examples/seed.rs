@@ -4,6 +4,7 @@
 
 use clat_core::{Pref64, RaPref64};
 use clat_fuzz::CONTROL;
+use clat_model::build::{V4, V6};
 use std::path::Path;
 use std::{fs, io};
 
@@ -73,13 +74,92 @@ fn control_plane() -> io::Result<()> {
     write("engine", "manual", &[&[0x20, 0], &up[2..], &pref64, &rest])
 }
 
+/// Captures of both formats, a configuration, requests and answers, kernel messages, runs of packets.
+fn program() -> io::Result<()> {
+    let udp = (0..3_u8).flat_map(|n| run(0x45, 17, n)).collect::<Vec<u8>>();
+    let tcp = (0..3_u8).flat_map(|n| run(0x80, 6, n)).collect::<Vec<u8>>();
+    write("merge", "udp-of-one-flow", &[&[0], &udp])?;
+    write("merge", "tcp-of-one-flow", &[&[0], &tcp])?;
+    write("merge", "two-flows-in-turn", &[&[0], &udp, &tcp, &udp])?;
+
+    for (name, header, packet) in [
+        ("tcp4", [1, 1, 40, 0, 100, 0, 20, 0, 16, 0, 0, 0], V4::out().tcp(1000, 80, &[7; 350])),
+        ("tcp6", [1, 4, 60, 0, 100, 0, 40, 0, 16, 0, 0, 0], V6::back().tcp(80, 1000, &[7; 350])),
+        ("udp4", [1, 5, 28, 0, 100, 0, 20, 0, 6, 0, 0, 0], V4::out().udp(1000, 53, &[7; 350])),
+        ("udp6", [1, 5, 48, 0, 100, 0, 40, 0, 6, 0, 0, 0], V6::back().udp(53, 1000, &[7; 350])),
+    ] {
+        write("super_packet", name, &[&AS_IS, &header, &packet])?;
+    }
+
+    let classic = [0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 101, 0, 0, 0];
+    let record = [1, 0, 0, 0, 2, 0, 0, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0x45, 0, 0, 4];
+    write("capture_file", "classic", &[&classic, &record, &record])?;
+    let section = [10, 13, 13, 10, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0];
+    let open = [[0xff; 8].as_slice(), &[28, 0, 0, 0]].concat();
+    let interface = [1, 0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    let nanos = [9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0];
+    let packet = [6, 0, 0, 0, 36, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0];
+    let end = [0x60, 0, 0, 0, 36, 0, 0, 0];
+    write("capture_file", "ng", &[&section, &open, &interface, &nanos, &packet, &end])?;
+    let simple = [3, 0, 0, 0, 20, 0, 0, 0, 4, 0, 0, 0, 0x45, 0, 0, 4, 20, 0, 0, 0];
+    write("capture_file", "ng-simple", &[&section, &open, &interface, &nanos, &simple])?;
+
+    write("config_file", "shipped", &[include_bytes!("../../packaging/linux/clat.toml")])?;
+    let text =
+        "pref64 = \"64:ff9b::/96\"\nmtu = 1400\nqueues = 2\n[discovery]\nresolvers = [\"2001:db8::53\"]\n";
+    write("config_file", "some-keys", &[text.as_bytes()])?;
+    write("config_file", "wrong", &[b"mtu = 20\nuplnk = \"\xc3\xa4\"\n"])?;
+
+    for (i, line) in [r#"{"cmd":"status"}"#, r#"{"cmd":"stop"}"#, r#"{"cmd":"reload"}"#].iter().enumerate() {
+        write("control_request", &format!("request-{i}"), &[&[0], line.as_bytes()])?;
+    }
+    for (i, line) in [r#"{"ok":"done"}"#, r#"{"error":"why"}"#].iter().enumerate() {
+        write("control_request", &format!("answer-{i}"), &[&[1], line.as_bytes()])?;
+    }
+    write("control_request", "scrape", &[&[2], b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])?;
+
+    // RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWLINK, RTM_NEWNDUSEROPT.
+    let header = |len: u8, kind: u8| [len, 0, 0, 0, kind, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    let addr6 = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
+    let address = [&header(44, 20)[..], &[10, 64, 0x80, 0, 2, 0, 0, 0, 20, 0, 1, 0], &addr6].concat();
+    write("netlink", "address", &[&address])?;
+    let route =
+        [&header(36, 24)[..], &[10, 0, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0, 8, 0, 4, 0, 2, 0, 0, 0]].concat();
+    write("netlink", "route", &[&route])?;
+    let link = [&header(40, 16)[..], &[0, 0, 1, 0, 2, 0, 0, 0, 0x43, 0, 1, 0, 0, 0, 0, 0]].concat();
+    write("netlink", "link", &[&link, &[8, 0, 4, 0, 0xdc, 5, 0, 0]])?;
+    let pref64 = RaPref64 { prefix: Pref64::WELL_KNOWN, lifetime_s: 1800 }.emit();
+    let option = [10, 0, 16, 0, 2, 0, 0, 0, 134, 0, 0, 0, 0, 0, 0, 0];
+    write("netlink", "pref64", &[&header(48, 68), &option, &pref64])?;
+    write("netlink", "several", &[&address, &route])
+}
+
+/// One packet as the target `merge` reads it: ports 1000 to 2000, eight bytes of payload, the `n`-th of its run.
+fn run(first: u8, protocol: u8, n: u8) -> Vec<u8> {
+    let start = if first == 0x45 { 20 } else { 40 };
+    let transport = if protocol == 6 { 20 } else { 8 };
+    let mut packet = vec![0; start + transport + if protocol == 6 { 8 } else { 24 }];
+    packet[0] = first;
+    packet[if start == 20 { 9 } else { 6 }] = protocol;
+    packet[start..start + 4].copy_from_slice(&[3, 0xe8, 7, 0xd0]);
+    if protocol == 6 {
+        packet[start + 7] = 8 * n;
+        packet[start + 12..start + 14].copy_from_slice(&[0x50, 0x10]);
+    }
+    let len = u8::try_from(packet.len()).unwrap_or(u8::MAX);
+    [&[n & 1, len, 40][..], &packet].concat()
+}
+
 fn main() -> io::Result<()> {
+    program()?;
     for (name, packet) in packets() {
         let family = if packet[0] >> 4 == 6 { "v6_to_v4" } else { "v4_to_v6" };
         for target in [family, "differential", "round_trip"] {
             write(target, name, &[&AS_IS, &packet])?;
         }
         write("in_place", name, &[&[60, 10], &AS_IS, &packet])?;
+        // With a virtio-net header that says nothing.
+        write("super_packet", name, &[&AS_IS, &[0; 12], &packet])?;
         if let Some((kind, word, quote)) = quoted(&packet) {
             write("quoted", name, &[&[kind], &word, &AS_IS, quote])?;
         }

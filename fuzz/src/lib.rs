@@ -5,7 +5,30 @@
 //! | prefix, policy | MTUs | what is not mended | packet ...
 //! ```
 
+pub mod program;
 pub mod shell;
+
+// The program is no library: what it reads from others is compiled in as it is, under the names that it has
+// there, and most of it is not called.
+#[allow(dead_code)]
+#[path = "../../clat-cli/src/config/file.rs"]
+mod config_file;
+#[allow(dead_code)]
+mod control;
+#[allow(dead_code)]
+#[path = "../../clat-cli/src/metrics.rs"]
+mod metrics;
+#[allow(dead_code, unused_imports)]
+#[path = "../../clat-linux/src/netlink/mod.rs"]
+mod netlink;
+#[allow(dead_code, unused_imports)]
+#[path = "../../clat-cli/src/pcap/mod.rs"]
+mod pcap;
+#[allow(dead_code)]
+mod status;
+#[allow(dead_code)]
+#[path = "../../clat-linux/src/watch/mod.rs"]
+mod watch;
 
 #[path = "../../clat-core/tests/common/mod.rs"]
 mod common;

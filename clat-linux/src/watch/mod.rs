@@ -118,7 +118,11 @@ impl Watch {
     }
 
     /// Tells one event. `true` where more may have changed than the kernel says.
-    fn event(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Input<'_>)) -> Result<bool, NetlinkError> {
+    pub(crate) fn event(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Input<'_>),
+    ) -> Result<bool, NetlinkError> {
         let Ok(header) = NetlinkBuffer::new_checked(bytes) else { return Ok(false) };
         if header.message_type() == option::RTM_NEWNDUSEROPT {
             option::pref64(header.payload(), sink);
