@@ -6,10 +6,17 @@
 
 #[cfg(target_os = "linux")]
 mod bench_e2e;
+mod coverage;
+mod dependencies;
+mod fuzz_replay;
 mod instructions;
 mod package;
 mod process;
+#[cfg(unix)]
+mod reproducible;
 mod rfc_trace;
+mod sbom;
+mod shipped;
 mod windows;
 mod workspace;
 
@@ -39,6 +46,17 @@ enum Chore {
         #[arg(long)]
         exe: Option<std::path::PathBuf>,
     },
+    /// Check that the tests of the no_std rooms run as many lines as they did (needs llvm-cov)
+    Coverage(coverage::Options),
+    /// Check that the crates in the program are those of xtask/dependencies.txt
+    Dependencies(dependencies::Options),
+    /// Run every input of the fuzz corpora once
+    FuzzReplay,
+    /// Build the Linux program twice in different folders and compare the bytes
+    #[cfg(unix)]
+    Reproducible,
+    /// Write what the programs are made of as CycloneDX documents; prints their paths
+    Sbom(sbom::Options),
     /// Count the instructions of each translation, and compare with the committed baseline (needs valgrind)
     Instructions(instructions::Options),
 }
@@ -50,6 +68,12 @@ fn main() -> ExitCode {
         #[cfg(target_os = "linux")]
         Chore::BenchE2e(options) => bench_e2e::run(&options),
         Chore::Msi { exe } => package::all(exe).map(|()| ExitCode::SUCCESS),
+        Chore::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::Dependencies(options) => dependencies::run(&options).map(|()| ExitCode::SUCCESS),
+        Chore::FuzzReplay => fuzz_replay::run().map(|()| ExitCode::SUCCESS),
+        #[cfg(unix)]
+        Chore::Reproducible => reproducible::run().map(|()| ExitCode::SUCCESS),
+        Chore::Sbom(options) => sbom::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Instructions(options) => instructions::run(&options).map(|()| ExitCode::SUCCESS),
     };
     match done {

@@ -4,9 +4,11 @@ mod msi;
 mod payload;
 mod winget;
 
+pub(crate) use payload::WINTUN_SHA256;
+
 use crate::process::run;
-use crate::windows;
 use crate::workspace::{version, windows_dir};
+use crate::{sbom, windows};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,8 @@ pub(crate) fn all(exe: Option<PathBuf>) -> Result<()> {
     let zip = zip(&payload, &dist)?;
     let msi = build(&exe, version(), &dist)?;
     let manifest = winget::write(&msi, &dist)?;
-    for path in [&zip, &manifest, &msi] {
+    let parts = sbom::write(windows::TARGET, &dist)?;
+    for path in [&zip, &parts, &manifest, &msi] {
         println!("{}", path.display());
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// wintun.dll 0.14.1 for x86-64 as WireGuard LLC signed it: what the program itself accepts.
-const WINTUN_SHA256: &str = "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce";
+pub(crate) const WINTUN_SHA256: &str = "e5da8447dc2c320edc0fc52fa01885c103de8c118481f683643cacc3220dafce";
 
 /// Puts the program, the DLL and all licences into `folder`.
 pub(super) fn collect(exe: &Path, folder: &Path) -> Result<PathBuf> {
