@@ -188,6 +188,21 @@ fn the_device_is_taken_away() {
 }
 
 #[test]
+fn a_device_that_is_taken_away_without_an_uplink_is_opened_again_with_the_next() {
+    let mut world = active(config(), ra_link());
+    world.carrier(ETH, false);
+    world.run(500);
+    assert_eq!(world.state(), State::Stale);
+    world.tell(Input::DeviceLost);
+    world.run(500);
+    assert!(world.host.in_force.is_empty(), "{:?}", world.host.in_force);
+    world.trace.clear();
+    world.carrier(ETH, true);
+    world.run_until(State::Active, 10_000);
+    assert!(world.lines().contains("open-device"), "{}", world.lines());
+}
+
+#[test]
 fn another_configuration_changes_only_what_it_touches() {
     let mut world = active(config(), ra_link());
     let (addr, before) = (world.clat_v6(), world.host.in_force.clone());

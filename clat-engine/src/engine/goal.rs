@@ -60,6 +60,10 @@ impl Engine {
         if !self.facts.synced {
             return off(Reason::Started);
         }
+        // Before all that may wait: what was done to a device that is gone must not pass for done.
+        if self.hold.is_some_and(|h| h.reason == Reason::DeviceLost) {
+            return off(Reason::DeviceLost);
+        }
         let Some(uplink) = self.uplinks.current else {
             return off(if self.config.uplink.is_some() { Reason::LinkDown } else { Reason::NoUplink });
         };
@@ -72,7 +76,7 @@ impl Engine {
             }
         }
         match self.hold.map(|h| h.reason) {
-            Some(reason @ (Reason::StepFailed | Reason::DeviceLost)) => return off(reason),
+            Some(Reason::StepFailed) => return off(Reason::StepFailed),
             Some(reason) => return wait(reason),
             None => {}
         }
