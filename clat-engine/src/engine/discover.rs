@@ -57,6 +57,9 @@ impl Engine {
     pub(super) fn router_advert(&mut self, received: &Icmpv6In<'_>) {
         let Some(advert) = RouterAdvert::parse(received) else { return };
         let ifindex = received.ifindex;
+        if !advert.options().any(|option| matches!(option, RaOption::SourceMac(_))) {
+            self.router_seen(advert.router, received.source_mac);
+        }
         for option in advert.options() {
             match option {
                 RaOption::Pref64(option) => self.learn_pref64(ifindex, advert.router, option),

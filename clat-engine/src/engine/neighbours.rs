@@ -67,8 +67,9 @@ impl Engine {
 
     fn solicited(&mut self, received: &Icmpv6In<'_>) {
         let Some(solicitation) = Solicitation::parse(received) else { return };
-        if let Some(mac) = solicitation.source_mac {
-            self.router_told(solicitation.source, mac);
+        match solicitation.source_mac {
+            Some(mac) => self.router_told(solicitation.source, mac),
+            None => self.router_seen(solicitation.source, received.source_mac),
         }
         if let Some(owned) = self.owned(received.ifindex) {
             let ours = self.config.return_path != ReturnPath::Proxy || self.system_is_slow(received);
@@ -227,6 +228,14 @@ impl Engine {
     pub(super) fn router_told(&mut self, router: Ipv6Addr, mac: Mac) {
         if let Some(hop) = self.next_hop.as_mut().filter(|h| h.router == router) {
             hop.told(mac);
+        }
+    }
+
+    /// A frame of a router came from this card, where that is known.
+    pub(super) fn router_seen(&mut self, router: Ipv6Addr, mac: Option<Mac>) {
+        let now = self.now;
+        if let (Some(hop), Some(mac)) = (self.next_hop.as_mut().filter(|h| h.router == router), mac) {
+            hop.seen(now, mac);
         }
     }
 

@@ -6,7 +6,7 @@
 //! | from ::, to the solicited-node group (duplicate detection) | to ff02::1, S=0, O=1, with link-layer address |
 //! | to the solicited-node group | to its source, S=1, O=1, with link-layer address |
 //! | to the address itself | to its source, S=1, O=0, without |
-//! | for another target, or not valid | none |
+//! | for another target, to another group, or not valid | none |
 //!
 //! The last line but one is RFC 4861 section 7.2.4: without the option the O flag should be clear, and the
 //! option may be left out where the asker knew the link-layer address.
@@ -45,8 +45,15 @@ impl Solicitation {
         let probe = received.source.is_unspecified();
         let for_group = received.destination == icmp6::solicited_node(target);
         let sound = !probe || for_group && source_mac.is_none();
+        // What is sent to other groups is heard by chance only, and by one host more than was asked.
+        let addressed = !multicast || for_group || received.destination == ALL_NODES;
         let solicits = received.message.first() == Some(&kind::NEIGHBOUR_SOLICITATION);
-        (solicits && sound).then_some(Self { target, source: received.source, source_mac, multicast })
+        (solicits && sound && addressed).then_some(Self {
+            target,
+            source: received.source,
+            source_mac,
+            multicast,
+        })
     }
 
     /// Whether it asks in duplicate address detection.
@@ -175,6 +182,12 @@ mod tests {
         );
         assert_eq!(answer(&ask("::", "2001:db8::9", "2001:db8::9", None)), None, "probe not to the group");
         assert_eq!(answer(&ask("fe80::1", "ff02::1", "ff02::1", Some(ASKER))), None, "multicast target");
+        assert_eq!(
+            answer(&ask("fe80::1", "ff02::1:ff00:8", "2001:db8::9", Some(ASKER))),
+            None,
+            "another group"
+        );
+        assert!(answer(&ask("fe80::1", "ff02::1", "2001:db8::9", Some(ASKER))).is_some(), "all nodes");
         let good = ask("fe80::1", "ff02::1:ff00:9", "2001:db8::9", Some(ASKER));
         let mut far = received(&good);
         far.hop_limit = 254;

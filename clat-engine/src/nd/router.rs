@@ -7,6 +7,9 @@
 //!      v
 //!     lost: another router is tried, this one later
 //! ```
+//!
+//! Frames of the router from another card than the known one lead to Probe at once, and the group is asked first:
+//! the entry of a router that was replaced would take 38 s to age.
 
 use super::constants::{DELAY_FIRST_PROBE_TIME, MAX_SOLICIT, REACHABLE_TIME, RETRANS_TIMER};
 use crate::{Instant, Mac};
@@ -56,6 +59,14 @@ impl NextHop {
         if self.mac != Some(mac) {
             self.mac = Some(mac);
             self.reach = Reach::Stale;
+        }
+    }
+
+    /// A frame of the router came from this card. The address is not taken from it, but doubted.
+    pub(crate) fn seen(&mut self, now: Instant, mac: Mac) {
+        let asking = matches!(self.reach, Reach::Incomplete { .. } | Reach::Probe { .. });
+        if self.mac.is_some_and(|known| known != mac) && !asking {
+            self.reach = Reach::Probe { sent: 0, next: now };
         }
     }
 
@@ -118,7 +129,7 @@ impl NextHop {
             }
             Reach::Probe { sent, .. } => {
                 self.reach = Reach::Probe { sent: sent + 1, next };
-                Some(Due::Solicit(self.mac))
+                Some(Due::Solicit(self.mac.filter(|_| sent > 0)))
             }
             Reach::Reachable { .. } => {
                 self.reach = Reach::Stale;
@@ -175,6 +186,22 @@ mod tests {
         let probe = Some(Due::Solicit(Some(MAC)));
         assert_eq!(due, [probe, probe, probe, Some(Due::Lost)]);
         assert_eq!(hop.mac(), None);
+    }
+
+    #[test]
+    fn a_frame_from_another_card_is_doubt_and_the_group_is_asked_at_once() {
+        let mut hop = next_hop();
+        hop.poll(at(0));
+        hop.advertised(at(0), Some(MAC), true, true);
+        hop.seen(at(1), MAC);
+        assert_eq!(hop.poll(at(1)), None, "no doubt");
+        hop.seen(at(2), OTHER);
+        assert_eq!((hop.mac(), hop.poll(at(2))), (Some(MAC), Some(Due::Solicit(None))));
+        hop.seen(at(2), OTHER);
+        assert_eq!(hop.poll(at(2)), None, "asked already");
+        assert_eq!(hop.poll(at(3)), Some(Due::Solicit(Some(MAC))));
+        hop.advertised(at(3), Some(OTHER), true, true);
+        assert_eq!((hop.mac(), hop.poll(at(4))), (Some(OTHER), None));
     }
 
     #[test]
