@@ -64,6 +64,17 @@ fn a_file_that_is_not_there_is_named() {
     assert!(err(&output).contains("/no/such/clat.toml"), "{}", err(&output));
 }
 
+#[cfg(not(feature = "live"))]
+#[test]
+fn a_build_without_libpcap_says_what_to_do() {
+    let folder = Folder::new("frames");
+    let output = clat(&["run", "--source", "pcap", "--uplink", "lo", "--state-dir", folder.arg()]);
+    assert_eq!(output.status.code(), Some(1));
+    let word = "--source pcap on lo: this program was built without live capture: \
+                cargo build --features live, which needs libpcap-dev";
+    assert!(err(&output).contains(word), "{}", err(&output));
+}
+
 #[test]
 fn status_of_nothing_is_stopped() {
     let folder = Folder::new("status");

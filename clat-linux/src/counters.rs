@@ -23,6 +23,11 @@ impl Counter {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
+    /// For what others count.
+    pub(crate) fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
     fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
@@ -51,6 +56,7 @@ pub(crate) struct QueueCounters {
     pub(crate) merged: Counter,
     pub(crate) segmented: Counter,
     pub(crate) write_errors: Counter,
+    pub(crate) lost: Counter,
     pub(crate) last_drops: Mutex<Ring>,
 }
 
@@ -69,6 +75,7 @@ impl Default for QueueCounters {
             merged: Counter::default(),
             segmented: Counter::default(),
             write_errors: Counter::default(),
+            lost: Counter::default(),
             last_drops: Mutex::new(Ring::default()),
         }
     }
@@ -144,6 +151,8 @@ pub struct Totals {
     pub segmented: u64,
     /// Packets that the kernel did not take.
     pub write_errors: u64,
+    /// Frames of the uplink that came faster than they were read.
+    pub lost: u64,
 }
 
 impl Totals {
@@ -182,6 +191,7 @@ impl Counters {
             merged: sum(|q| &q.merged),
             segmented: sum(|q| &q.segmented),
             write_errors: sum(|q| &q.write_errors),
+            lost: sum(|q| &q.lost),
         }
     }
 

@@ -61,7 +61,7 @@ fn status(key: &str) -> String {
 fn only_two_capabilities_are_left_and_none_comes_back() {
     if part().is_some() {
         // Read before /proc is closed.
-        let missing = give_up(&Needs { write: vec![], read: vec!["/proc".into()] });
+        let missing = give_up(&Needs { write: vec![], read: vec!["/proc".into()], ..Needs::default() });
         assert_eq!(missing, Vec::<String>::new());
         for set in ["CapEff", "CapPrm", "CapBnd"] {
             // CAP_NET_ADMIN is 12, CAP_NET_RAW is 13.
@@ -82,7 +82,11 @@ fn landlock_refuses_every_file_but_those_needed() {
     if let Some(folder) = part() {
         let folder = Path::new(&folder);
         assert_eq!(
-            give_up(&Needs { write: vec![folder.join("state")], read: vec![folder.join("config")] }),
+            give_up(&Needs {
+                write: vec![folder.join("state")],
+                read: vec![folder.join("config")],
+                ..Needs::default()
+            }),
             Vec::<String>::new()
         );
         let refused = |result: std::io::Result<()>| {
@@ -120,7 +124,10 @@ fn landlock_refuses_every_file_but_those_needed() {
 fn a_deadly_system_call_kills_and_an_unlisted_one_is_refused() {
     match part().as_deref() {
         Some("exec") => {
-            assert_eq!(give_up(&Needs { write: vec!["/".into()], read: vec![] }), Vec::<String>::new());
+            assert_eq!(
+                give_up(&Needs { write: vec!["/".into()], read: vec![], ..Needs::default() }),
+                Vec::<String>::new()
+            );
             let _ = Command::new("/bin/true").exec();
             println!("SURVIVED");
             return;
@@ -170,7 +177,10 @@ fn a_running_clat_goes_on_behind_all_walls() {
         let mut watch = Watch::open().expect("netlink");
         let mut icmp6 = Icmp6::open().expect("raw socket");
         let mut resolvers = Resolvers::watch();
-        assert_eq!(give_up(&Needs { write: vec![folder.into()], read: vec![] }), Vec::<String>::new());
+        assert_eq!(
+            give_up(&Needs { write: vec![folder.into()], read: vec![], ..Needs::default() }),
+            Vec::<String>::new()
+        );
         std::thread::spawn(move || {
             for (id, step) in (0..).zip(control_common::whole_plan(uplink)) {
                 plan.apply(StepId(id), step).unwrap_or_else(|error| panic!("{error}"));

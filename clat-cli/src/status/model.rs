@@ -130,6 +130,9 @@ pub(crate) struct Counters {
     pub drops: BTreeMap<String, u64>,
     /// Packets that came while there was nothing to translate with.
     pub inactive: u64,
+    /// Frames of the uplink that came faster than they were read (`--source pcap`).
+    #[serde(default)]
+    pub lost: u64,
 }
 
 impl Counters {
@@ -141,6 +144,7 @@ impl Counters {
         }
         self.replies += other.replies;
         self.inactive += other.inactive;
+        self.lost += other.lost;
         for (reason, n) in &other.drops {
             *self.drops.entry(reason.clone()).or_default() += n;
         }
@@ -233,6 +237,7 @@ pub(crate) mod tests {
                 replies: 3,
                 drops: BTreeMap::from([("hop_limit".to_owned(), 3)]),
                 inactive: 0,
+                lost: 0,
             },
             self_test: Some(SelfTest {
                 ok: false,

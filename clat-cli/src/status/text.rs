@@ -111,6 +111,13 @@ fn device(f: &mut fmt::Formatter<'_>, s: &Status) -> fmt::Result {
 fn drops(f: &mut fmt::Formatter<'_>, s: &Status) -> fmt::Result {
     let total: u64 = s.counters.drops.values().sum();
     let reasons: Vec<String> = s.counters.drops.iter().map(|(name, n)| format!("{name} {n}")).collect();
+    if s.counters.lost > 0 {
+        line(
+            f,
+            "lost",
+            &format!("{} frames of the uplink, which came faster than they were read", s.counters.lost),
+        )?;
+    }
     if total == 0 {
         return line(f, "dropped", "nothing");
     }
@@ -154,6 +161,15 @@ mod tests {
         ] {
             assert!(page.contains(needle), "{needle:?} is not in\n{page}");
         }
+    }
+
+    #[test]
+    fn what_the_uplink_lost_is_told_when_it_lost_something() {
+        let mut status = Status::default();
+        assert!(!Page(&status).to_string().contains("lost"));
+        status.counters.lost = 7;
+        let page = Page(&status).to_string();
+        assert!(page.contains("lost") && page.contains("7 frames of the uplink"), "{page}");
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Nd {
     pub fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) -> io::Result<()> {
         for _ in 0..AT_ONCE {
             let Some(frame) = self.wire.receive()? else { return Ok(()) };
-            if let Some(heard) = heard(frame, self.ifindex) {
+            if let Some(heard) = heard(frame, self.ifindex, self.mac) {
                 sink(Input::Icmpv6(heard));
             }
         }
@@ -61,7 +61,14 @@ impl Nd {
         let mut frame = ethernet::header(to, self.mac).to_vec();
         frame.extend_from_slice(&icmp6::packet(out));
         debug_assert!(frame.len() > HEADER);
-        self.wire.send(&frame)
+        let heard = membership(&out.message)
+            .map_or(Ok(()), |(group, hear)| self.wire.hear_group(self.ifindex, ethernet::group(group), hear));
+        self.wire.send(&frame).and(heard)
+    }
+
+    /// Messages that found no room, since it was opened.
+    pub fn lost(&mut self) -> u64 {
+        self.wire.lost()
     }
 }
 
@@ -71,8 +78,24 @@ impl AsFd for Nd {
     }
 }
 
-fn heard(frame: &[u8], ifindex: u32) -> Option<Icmpv6In<'_>> {
-    let frame = ethernet::parse(frame)?;
+/// What an MLDv2 report of ours says of its one group (RFC 3810 section 5.2.12): what we report to listen to, the
+/// card must let through.
+fn membership(message: &[u8]) -> Option<(Ipv6Addr, bool)> {
+    const REPORT: u8 = 143;
+    const TO_INCLUDE_NOBODY: u8 = 3;
+    const TO_EXCLUDE_NOBODY: u8 = 4;
+    let ([REPORT, ..], Some([kind, _, 0, 0, group @ ..])) = (message, message.get(8..)) else { return None };
+    let group = Ipv6Addr::from(*group.first_chunk::<16>()?);
+    match *kind {
+        TO_INCLUDE_NOBODY => Some((group, false)),
+        TO_EXCLUDE_NOBODY => Some((group, true)),
+        _ => None,
+    }
+}
+
+/// The message of a frame to us or to a group.
+fn heard(frame: &[u8], ifindex: u32, mac: [u8; 6]) -> Option<Icmpv6In<'_>> {
+    let frame = ethernet::parse(frame).filter(|f| f.destination == mac || f.destination[0] & 1 == 1)?;
     let (header, rest) = frame.packet.split_first_chunk::<40>()?;
     let address =
         |at: usize| header.get(at..).and_then(|b| b.first_chunk::<16>()).map(|b| Ipv6Addr::from(*b));
@@ -95,6 +118,38 @@ fn heard(frame: &[u8], ifindex: u32) -> Option<Icmpv6In<'_>> {
 mod tests {
     use super::*;
 
+    const MAC: [u8; 6] = [2, 0, 0, 0, 0, 9];
+
+    #[test]
+    fn frames_to_other_cards_are_not_heard() {
+        let out = Icmpv6Out {
+            ifindex: 1,
+            source: "fe80::1".parse().unwrap(),
+            destination: "2001:db8::464".parse().unwrap(),
+            mac: None,
+            hop_limit: 255,
+            router_alert: false,
+            message: [135, 0, 1, 2, 0, 0, 0, 0].into_iter().collect(),
+        };
+        let to = |mac| [&ethernet::header(mac, [2; 6])[..], &icmp6::packet(&out)].concat();
+        assert!(heard(&to(MAC), 7, MAC).is_some());
+        assert_eq!(heard(&to([2, 0, 0, 0, 0, 8]), 7, MAC), None);
+    }
+
+    #[test]
+    fn rfc3810_section_5_2_12_what_is_reported_is_heard() {
+        let report = |kind: u8, group: &str| {
+            let group: Ipv6Addr = group.parse().unwrap();
+            [&[143, 0, 0, 0, 0, 0, 0, 1, kind, 0, 0, 0][..], &group.octets()].concat()
+        };
+        let group = "ff02::1:ff00:464";
+        assert_eq!(membership(&report(4, group)), Some((group.parse().unwrap(), true)));
+        assert_eq!(membership(&report(3, group)), Some((group.parse().unwrap(), false)));
+        assert_eq!(membership(&report(2, group)), None, "an answer changes nothing");
+        assert_eq!(membership(&[135; 28]), None);
+        assert_eq!(membership(&report(4, group)[..20]), None);
+    }
+
     #[test]
     fn a_listener_query_is_read_behind_its_router_alert() {
         let mut out = Icmpv6Out {
@@ -110,7 +165,7 @@ mod tests {
             out.router_alert = alert;
             let header = ethernet::header(ethernet::group(out.destination), [2; 6]);
             let frame = [&header[..], &icmp6::packet(&out)].concat();
-            let heard = heard(&frame, 7).unwrap();
+            let heard = heard(&frame, 7, MAC).unwrap();
             assert_eq!(heard.message, &out.message[..]);
             assert_eq!((heard.source, heard.destination), (out.source, out.destination));
             assert_eq!((heard.ifindex, heard.hop_limit, heard.source_mac), (7, 1, Some([2; 6])));

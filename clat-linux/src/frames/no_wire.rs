@@ -27,6 +27,19 @@ impl Wire {
         match self.0 {}
     }
 
+    /// Has the card let through what is sent to a group.
+    ///
+    /// # Errors
+    /// None: there is no such link.
+    pub fn hear_group(&mut self, _: u32, _: [u8; 6], _: bool) -> io::Result<()> {
+        match self.0 {}
+    }
+
+    /// Frames that found no room.
+    pub fn lost(&mut self) -> u64 {
+        match self.0 {}
+    }
+
     /// The next frame.
     ///
     /// # Errors

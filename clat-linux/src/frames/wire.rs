@@ -1,5 +1,6 @@
 //! The link by libpcap.
 
+use crate::sys::socket;
 use pcap::{Active, Capture, Direction, Linktype};
 use std::fmt;
 use std::io;
@@ -14,15 +15,15 @@ const SNAPLEN: i32 = 65_535 + 40 + 18;
 pub struct Wire(Capture<Active>);
 
 impl Wire {
-    /// Opens an Ethernet interface: what comes in, at once, all multicast groups and unicast of others too,
-    /// for as long as it is open.
+    /// Opens an Ethernet interface: what comes in, at once, as far as the card lets it through. It is not made
+    /// promiscuous: others' frames are none of ours.
     ///
     /// # Errors
     /// Without CAP_NET_RAW, or on a link that is no Ethernet.
     pub fn open(name: &str) -> io::Result<Self> {
         let capture = Capture::from_device(name)
             .map_err(told)?
-            .promisc(true)
+            .promisc(false)
             .immediate_mode(true)
             .snaplen(SNAPLEN)
             .buffer_size(BUFFER)
@@ -42,6 +43,20 @@ impl Wire {
     /// When libpcap does not understand it.
     pub fn filter(&mut self, program: &str) -> io::Result<()> {
         self.0.filter(program, true).map_err(told)
+    }
+
+    /// Has the card let through what is sent to a link-layer group, until this is closed; or no longer.
+    ///
+    /// # Errors
+    /// When the interface is gone.
+    pub fn hear_group(&mut self, ifindex: u32, group: [u8; 6], hear: bool) -> io::Result<()> {
+        let ifindex = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
+        socket::hear_group(self.0.as_fd(), ifindex, group, hear)
+    }
+
+    /// Frames that passed the filter and found no room, since it was opened.
+    pub fn lost(&mut self) -> u64 {
+        self.0.stats().map_or(0, |stats| u64::from(stats.dropped))
     }
 
     /// The next frame, or `None` when none waits.

@@ -15,7 +15,7 @@ mod syscalls;
 /// The machines that the filter's builder does not know.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 mod syscalls {
-    pub(super) fn filter() -> Option<super::Missing> {
+    pub(super) fn filter(_: bool) -> Option<super::Missing> {
         let machine = std::env::consts::ARCH;
         Some(format!(
             "there is no system call filter for {machine}: the kernel takes any system call from this program"
@@ -33,6 +33,9 @@ pub struct Needs {
     pub write: Vec<PathBuf>,
     /// Files and folders it reads: its configuration.
     pub read: Vec<PathBuf>,
+    /// Packet sockets: it speaks frames, on an uplink that may go and come back. Who has one open could turn it to
+    /// any interface anyway.
+    pub frames: bool,
 }
 
 /// A wall that could not be built: what is missing and what it costs, for people.
@@ -52,7 +55,7 @@ pub fn give_up(needs: &Needs) -> Vec<Missing> {
         ));
     }
     missing.extend(files::close(needs));
-    missing.extend(syscalls::filter());
+    missing.extend(syscalls::filter(needs.frames));
     missing
 }
 

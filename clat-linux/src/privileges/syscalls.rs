@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Installs both filters. What is missing is returned.
-pub(super) fn filter() -> Option<Missing> {
+pub(super) fn filter(frames: bool) -> Option<Missing> {
     let cost = "the kernel takes any system call from this program";
-    match programs() {
+    match programs(frames) {
         Err(error) => Some(format!("the system call filter does not fit this machine ({error}): {cost}")),
         Ok(programs) => programs
             .iter()
@@ -27,28 +27,29 @@ pub(super) fn filter() -> Option<Missing> {
 }
 
 /// In the order they are installed: behind the second one, no filter can be.
-fn programs() -> Result<[BpfProgram; 2], BackendError> {
+fn programs(frames: bool) -> Result<[BpfProgram; 2], BackendError> {
     let eperm = u32::try_from(libc::EPERM).unwrap_or(1);
     let build = |rules, otherwise, answer| -> Result<BpfProgram, BackendError> {
         SeccompFilter::new(rules, otherwise, answer, std::env::consts::ARCH.try_into()?)?.try_into()
     };
-    let allowed = build(allowed()?, SeccompAction::Errno(eperm), SeccompAction::Allow)?;
+    let allowed = build(allowed(frames)?, SeccompAction::Errno(eperm), SeccompAction::Allow)?;
     let deadly: Rules = DEADLY.iter().map(|call| (*call, Vec::new())).collect();
     let deadly = build(deadly, SeccompAction::Allow, SeccompAction::KillProcess)?;
     Ok([deadly, allowed])
 }
 
-fn allowed() -> Result<Rules, BackendError> {
+fn allowed(frames: bool) -> Result<Rules, BackendError> {
     let mut rules: Rules = ALLOWED.iter().map(|call| (*call, Vec::new())).collect();
     rules.extend(LEGACY.iter().map(|call| (*call, Vec::new())));
     let number = |value: i32| u64::try_from(value).unwrap_or(u64::MAX);
     let argument = |index, op, value| {
         SeccompRule::new(vec![SeccompCondition::new(index, SeccompCmpArgLen::Dword, op, value)?])
     };
-    // Packet sockets are opened before: none comes later.
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
+    let packets = frames.then_some(libc::AF_PACKET);
+    let families =
+        [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK].into_iter().chain(packets);
     let sockets: Result<Vec<_>, _> =
-        families.into_iter().map(|family| argument(0, SeccompCmpOp::Eq, number(family))).collect();
+        families.map(|family| argument(0, SeccompCmpOp::Eq, number(family))).collect();
     rules.insert(libc::SYS_socket, sockets?);
     // Memory that may be written is never made to run.
     let exec = number(libc::PROT_EXEC);
@@ -236,8 +237,10 @@ mod tests {
 
     #[test]
     fn no_call_is_both_allowed_and_deadly() {
-        let allowed = allowed().unwrap();
-        assert!(DEADLY.iter().all(|call| !allowed.contains_key(call)));
-        programs().unwrap();
+        for frames in [false, true] {
+            let allowed = allowed(frames).unwrap();
+            assert!(DEADLY.iter().all(|call| !allowed.contains_key(call)));
+            programs(frames).unwrap();
+        }
     }
 }

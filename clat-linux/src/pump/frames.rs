@@ -77,7 +77,11 @@ impl<T: Tap> FrameWorker<T> {
             self.reader.refresh();
             self.lane.state.tick(now_ms());
             let busy = self.read_device(&mut wire)? | self.read_wire(&mut wire)?;
-            if !busy && self.wait(&wire, signals)? {
+            if busy {
+                continue;
+            }
+            self.lane.counting.get().lost.set(wire.lost());
+            if self.wait(&wire, signals)? {
                 self.learn(&mut wire)?;
             }
         }

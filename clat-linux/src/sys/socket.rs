@@ -21,6 +21,20 @@ pub(crate) fn set(fd: impl AsFd, level: c_int, name: c_int, value: &[u8]) -> io:
     if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Has the card of an interface let through what is sent to a link-layer group, for as long as the packet socket
+/// is open; or no longer.
+#[cfg_attr(not(feature = "live"), allow(dead_code))]
+pub(crate) fn hear_group(fd: impl AsFd, ifindex: i32, group: [u8; 6], hear: bool) -> io::Result<()> {
+    // struct packet_mreq: index, type, length of the address, eight bytes of it.
+    let mut request = [0; 16];
+    request[..4].copy_from_slice(&ifindex.to_ne_bytes());
+    request[4..6].copy_from_slice(&(libc::PACKET_MR_MULTICAST as u16).to_ne_bytes());
+    request[6..8].copy_from_slice(&6_u16.to_ne_bytes());
+    request[8..14].copy_from_slice(&group);
+    let name = if hear { libc::PACKET_ADD_MEMBERSHIP } else { libc::PACKET_DROP_MEMBERSHIP };
+    set(fd, libc::SOL_PACKET, name, &request)
+}
+
 /// The cookie of the network namespace that a socket is in: never used twice until the next boot.
 pub(crate) fn netns_cookie(fd: impl AsFd) -> io::Result<u64> {
     let mut value = 0_u64;

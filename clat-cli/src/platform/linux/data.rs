@@ -160,6 +160,7 @@ impl DataPath {
             replies: totals.replies,
             drops: totals.drop_reasons().map(|(reason, n)| (reason.as_str().to_owned(), n)).collect(),
             inactive: totals.inactive,
+            lost: totals.lost,
         }
     }
 

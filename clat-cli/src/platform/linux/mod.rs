@@ -77,6 +77,8 @@ pub(crate) struct Linux {
     summary: Option<Summary>,
     /// Where IPv6 goes as frames.
     uplink: Option<Arc<Uplink>>,
+    /// Whom frames go to.
+    next_hop: Option<Mac>,
     /// The changes to this host; none where others make them.
     plan: Option<Plan>,
     /// What is heard of the network; nothing where others configure the host.
@@ -139,6 +141,16 @@ fn open_recording(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summa
     replay::open(path).map(Some)
 }
 
+/// The uplink of frames as it is at this moment.
+fn reopen_uplink(settings: &Settings, next_hop: Option<Mac>) -> Result<Option<Arc<Uplink>>, StepError> {
+    let uplink = uplink::open(settings).map_err(|error| {
+        warn!("{error:#}");
+        StepError { kind: StepErrorKind::Transient, code: 0 }
+    })?;
+    uplink.set_next_hop(next_hop);
+    Ok(Some(uplink))
+}
+
 fn without_device(settings: &Settings, error: &OpenError) -> anyhow::Error {
     match settings.source {
         Source::Replay(_) => anyhow!("{error}. --capture FILE.pcapng without --tun needs no device"),
@@ -160,6 +172,7 @@ fn needs(settings: &Settings, dir: &StateDir) -> Needs {
     Needs {
         write: write.into_iter().flatten().map(absolute).collect(),
         read: config.into_iter().map(absolute).collect(),
+        frames: settings.source == Source::Pcap,
     }
 }
 
@@ -211,6 +224,7 @@ impl Linux {
             settings: settings.clone(),
             summary: None,
             uplink: None,
+            next_hop: None,
             plan,
             senses: None,
             active: None,
@@ -243,6 +257,10 @@ impl Linux {
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
         let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
+        let frames = self.settings.source == Source::Pcap;
+        if frames && self.uplink.is_none() {
+            self.uplink = reopen_uplink(&self.settings, self.next_hop)?;
+        }
         let opened = data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()));
         let started = opened.and_then(|tun| {
             DataPath::start(tun, self.capture.as_mut(), self.uplink.clone())
@@ -268,6 +286,8 @@ impl Linux {
     fn close_device(&mut self) -> Result<(), PumpError> {
         let Some(data) = self.data.take() else { return Ok(()) };
         self.past.add(&data.counters());
+        // The interface may be another one by the time a device is opened again.
+        self.uplink = None;
         if let Some(summary) = self.summary.take() {
             summary.tell(&data.totals());
         }
@@ -355,8 +375,7 @@ impl Host for Linux {
             sink(now, end);
         } else if let Some(text) = self.data_path_end() {
             // The engine opens another one; where others configure the host, they would have to as well.
-            // Frames are heard through a socket that cannot be opened again without the rights given up.
-            let again = self.plan.is_some() && self.uplink.is_none();
+            let again = self.plan.is_some();
             sink(now, if again { Event::Note(text) } else { Event::Fatal(text) });
             sink(now, Event::Input(Input::DeviceLost));
         }
@@ -415,6 +434,7 @@ impl Host for Linux {
     }
 
     fn next_hop(&mut self, mac: Option<Mac>) {
+        self.next_hop = mac;
         if let Some(uplink) = &self.uplink {
             uplink.set_next_hop(mac);
         }
@@ -462,6 +482,7 @@ impl Host for Linux {
         if let Some(data) = &self.data {
             sum.add(&data.counters());
         }
+        sum.lost += self.senses.as_ref().map_or(0, Senses::lost);
         sum
     }
 

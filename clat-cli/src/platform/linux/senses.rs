@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 /// The machine slept when the two clocks have drifted apart by this much.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(super) struct Senses {
     watch: Watch,
     icmp6: Option<Icmp6>,
     /// In its place where IPv6 is spoken as frames.
-    frames: Option<Nd>,
+    frames: Frames,
     dns: Dns,
     prober: Option<(String, Prober)>,
     /// Identifier of our echo requests.
@@ -48,6 +48,52 @@ pub(super) struct Senses {
     device: Option<IfIndex>,
     /// The CLATs of others that the engine knows of.
     others: BTreeMap<IfIndex, OtherClat>,
+}
+
+/// The uplink that frames are spoken on; it may go and come back.
+#[derive(Debug)]
+struct Frames {
+    /// None where the operating system speaks.
+    settings: Option<Settings>,
+    nd: Option<Nd>,
+    /// What those that are gone had lost.
+    lost: u64,
+    /// Messages that found no room.
+    lost_now: u64,
+}
+
+impl Frames {
+    fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let settings = (settings.source == Source::Pcap).then(|| settings.clone());
+        let nd = settings.as_ref().map(uplink::open_nd).transpose()?;
+        Ok(Self { settings, nd, lost: 0, lost_now: 0 })
+    }
+
+    /// Tells what was heard. Without its interface it waits for another of that name.
+    fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
+        let Some(nd) = &mut self.nd else { return };
+        let read = nd.read(sink);
+        self.lost_now = nd.lost();
+        if let Err(e) = read {
+            let name = self.settings.as_ref().and_then(|s| s.uplink.as_deref()).unwrap_or_default();
+            warn!("{name}: {e}. Frames are heard again when it is back");
+            self.lost += std::mem::take(&mut self.lost_now);
+            self.nd = None;
+            self.open_again();
+        }
+    }
+
+    /// Looks whether there is an interface to speak on.
+    fn open_again(&mut self) {
+        let Some(settings) = self.settings.as_ref().filter(|_| self.nd.is_none()) else { return };
+        match uplink::open_nd(settings) {
+            Ok(nd) => {
+                info!("frames are heard on {}", settings.uplink.as_deref().unwrap_or_default());
+                self.nd = Some(nd);
+            }
+            Err(e) => debug!("{e:#}"),
+        }
+    }
 }
 
 /// The links that can be uplinks, and what happened to them since somebody looked.
@@ -92,11 +138,10 @@ impl Senses {
         settings: &Settings,
         notes: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let by_frames = settings.source == Source::Pcap;
-        let frames = by_frames.then(|| uplink::open_nd(settings)).transpose()?;
+        let frames = Frames::open(settings)?;
         Ok(Self {
             watch: Watch::open()?,
-            icmp6: if by_frames { None } else { open_icmp6(notes) },
+            icmp6: if frames.settings.is_some() { None } else { open_icmp6(notes) },
             frames,
             dns: Dns::new(),
             prober: None,
@@ -113,6 +158,11 @@ impl Senses {
         })
     }
 
+    /// Messages that came faster than they were read, as frames.
+    pub(super) const fn lost(&self) -> u64 {
+        self.frames.lost + self.frames.lost_now
+    }
+
     /// Our own device, which is never an uplink.
     pub(super) fn set_device(&mut self, ifindex: Option<u32>) {
         self.device = ifindex;
@@ -124,7 +174,7 @@ impl Senses {
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let prober = self.prober.as_ref().map(|(_, prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
-        let frames = self.frames.as_ref().map(AsFd::as_fd);
+        let frames = self.frames.nd.as_ref().map(AsFd::as_fd);
         let others = icmp6.into_iter().chain(frames).chain(prober).chain(self.resolvers.descriptor());
         std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors())
     }
@@ -153,9 +203,7 @@ impl Senses {
         if let Some(icmp6) = &mut self.icmp6 {
             icmp6.read(sink)?;
         }
-        if let Some(frames) = &mut self.frames {
-            frames.read(sink)?;
-        }
+        self.frames.read(sink);
         self.dns.read(sink);
         if let Some((_, prober)) = &mut self.prober {
             prober.read(sink)?;
@@ -179,6 +227,9 @@ impl Senses {
             self.watch.list(&mut noting)?;
         }
         self.watch.read(&mut noting)?;
+        if self.links.changed {
+            self.frames.open_again();
+        }
         if self.resolvers.changed() | std::mem::take(&mut self.links.changed) {
             self.tell_resolvers(sink);
         }
@@ -230,7 +281,7 @@ impl Senses {
 
     /// Sends an ICMPv6 message.
     pub(super) fn send_icmpv6(&mut self, message: &Icmpv6Out) {
-        let sent = match (&mut self.frames, &self.icmp6) {
+        let sent = match (&mut self.frames.nd, &self.icmp6) {
             (Some(frames), _) => frames.send(message),
             (None, Some(icmp6)) => icmp6.send(message),
             (None, None) => return,

@@ -1,10 +1,11 @@
-//! The uplink of `--source pcap`, opened while there still are the rights for it.
+//! The uplink of `--source pcap`, opened at the start and whenever it comes back.
 
 use super::interfaces;
 use crate::config::Settings;
 use anyhow::{Context, anyhow};
 use clat_linux::frames::nd::Nd;
 use clat_linux::frames::{Uplink, Wire};
+use clat_linux::netlink::Netlink;
 use std::sync::Arc;
 
 /// For the data thread.
@@ -23,25 +24,9 @@ pub(super) fn open_nd(settings: &Settings) -> anyhow::Result<Nd> {
 fn parts(settings: &Settings) -> anyhow::Result<(&str, Wire, [u8; 6])> {
     let name = settings.uplink.as_deref().context("--source pcap needs --uplink")?;
     let wire = Wire::open(name).with_context(|| format!("--source pcap on {name}"))?;
-    let text = std::fs::read_to_string(format!("/sys/class/net/{name}/address"))
-        .with_context(|| format!("the link-layer address of {name}"))?;
-    let mac = mac(text.trim()).ok_or_else(|| anyhow!("{name} has no Ethernet address: {text:?}"))?;
+    // Not from /sys: once the rights are given up, it is out of reach.
+    let link =
+        Netlink::open().and_then(|mut tables| tables.link_by_name(name)).context("link-layer address")?;
+    let mac = link.and_then(|link| link.mac).ok_or_else(|| anyhow!("{name} has no Ethernet address"))?;
     Ok((name, wire, mac))
-}
-
-fn mac(text: &str) -> Option<[u8; 6]> {
-    let octets: Option<Vec<u8>> = text.split(':').map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
-    octets?.try_into().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn link_layer_addresses_as_the_kernel_writes_them() {
-        assert_eq!(mac("02:00:00:00:64:0a"), Some([2, 0, 0, 0, 0x64, 10]));
-        assert_eq!(mac("00:00:00:00"), None);
-        assert_eq!(mac(""), None);
-    }
 }

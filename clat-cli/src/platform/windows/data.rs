@@ -59,5 +59,6 @@ pub(super) fn counters(data: &DataPath) -> model::Counters {
         replies: counted.replies.load(Ordering::Relaxed),
         drops,
         inactive: counted.idle.load(Ordering::Relaxed),
+        lost: 0,
     }
 }
