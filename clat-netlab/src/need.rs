@@ -36,6 +36,21 @@ pub fn met(scene: &str, tools: &[&str]) -> bool {
     false
 }
 
+/// As [`met`], for a scene with `--source pcap`: the program is built with libpcap for it.
+///
+/// # Panics
+/// As [`met`].
+#[must_use]
+pub fn met_frames(scene: &str, tools: &[&str]) -> bool {
+    if crate::clat::has_libpcap() {
+        return met(scene, tools);
+    }
+    let word = format!("scene {scene} CANNOT RUN here, missing: the headers of libpcap (libpcap-dev)");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{word} (CI=true makes this a failure)");
+    say(&word);
+    false
+}
+
 /// Writes a line to standard error even while the test runner captures output.
 pub fn say(line: &str) {
     // Nothing is left to do when standard error is closed.
