@@ -105,7 +105,6 @@ pub struct Journal {
     entries: Vec<Entry>,
     last: u64,
     /// Held until the end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
     lock: Lock,
 }
 
@@ -117,8 +116,7 @@ impl Journal {
     /// As [`JournalError`] tells.
     pub fn open(folder: &Path, identity: &Identity) -> Result<Self, JournalError> {
         let path = folder.join(FILE);
-        let dir = open_folder(folder)?;
-        let lock = take_lock(&dir, folder)?;
+        let (dir, lock) = enter(folder)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND;
         let file = open_file(&dir, FILE, flags).map_err(failed(&path, "opened"))?;
         check(&file, &path)?;
@@ -166,7 +164,7 @@ impl Journal {
         self.append(&format!("undone {number}"))
     }
 
-    /// Ends the journal. The file is removed where nothing is in force.
+    /// Ends the journal. Its files are removed where nothing is in force.
     ///
     /// # Errors
     /// [`JournalError::Io`] where it cannot be removed.
@@ -174,7 +172,13 @@ impl Journal {
         if !self.entries.is_empty() {
             return Ok(());
         }
-        unlinkat(&self.dir, FILE, rustix::fs::AtFlags::empty()).map_err(failed(&self.path, "removed"))
+        let none = rustix::fs::AtFlags::empty();
+        unlinkat(&self.dir, FILE, none).map_err(failed(&self.path, "removed"))?;
+        // Last, and while it is held: who has opened it meanwhile sees that it is nobody's any more.
+        let removed =
+            unlinkat(&self.dir, LOCK, none).map_err(failed(&self.path.with_file_name(LOCK), "removed"));
+        drop(self.lock);
+        removed
     }
 
     fn load(&mut self) -> Result<(), JournalError> {
@@ -236,6 +240,20 @@ impl Journal {
     }
 }
 
+/// Opens the folder and takes the lock. An instance that ends at this moment may take both away.
+fn enter(folder: &Path) -> Result<(OwnedFd, Lock), JournalError> {
+    const TRIES: usize = 5;
+    let mut outcome = Err(failed(folder, "opened")(Errno::NOENT));
+    for _ in 0..TRIES {
+        outcome = open_folder(folder).and_then(|dir| take_lock(&dir, folder).map(|lock| (dir, lock)));
+        let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if !matches!(&outcome, Err(JournalError::Io { error, .. }) if gone(error)) {
+            break;
+        }
+    }
+    outcome
+}
+
 fn open_folder(folder: &Path) -> Result<OwnedFd, JournalError> {
     if let Some(parent) = folder.parent() {
         let _ = std::fs::create_dir_all(parent);
@@ -273,6 +291,7 @@ impl Drop for Lock {
 fn take_lock(dir: &OwnedFd, folder: &Path) -> Result<Lock, JournalError> {
     let path = folder.join(LOCK);
     let lock = open_file(dir, LOCK, OFlags::RDWR | OFlags::CREATE).map_err(failed(&path, "opened"))?;
+    still_there(&lock, &path)?;
     check(&lock, &path)?;
     let mut file = File::from(lock);
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -284,9 +303,16 @@ fn take_lock(dir: &OwnedFd, folder: &Path) -> Result<Lock, JournalError> {
         }
         Err(errno) => return Err(failed(&path, "locked")(errno)),
     }
+    still_there(&file, &path)?;
     // The number is for people; the lock works without it.
     let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
     Ok(Lock(file))
+}
+
+/// A lock without a name locks nothing: its last holder has removed it.
+fn still_there(lock: impl AsFd, path: &Path) -> Result<(), JournalError> {
+    let stat = fstat(lock).map_err(failed(path, "opened"))?;
+    if stat.st_nlink == 0 { Err(failed(path, "opened")(Errno::NOENT)) } else { Ok(()) }
 }
 
 fn open_file(dir: &OwnedFd, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {

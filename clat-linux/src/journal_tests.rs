@@ -124,6 +124,23 @@ fn a_second_instance_is_refused_and_told_whose_turn_it_is() {
 }
 
 #[test]
+fn a_closed_journal_leaves_nothing_and_whoever_waited_for_the_lock_gets_the_next_one() {
+    let folder = Folder::new("closed");
+    let waiting = {
+        let journal = folder.open().unwrap();
+        let waiting = File::open(folder.0.join(LOCK)).unwrap();
+        journal.close().unwrap();
+        waiting
+    };
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+    assert!(still_there(&waiting, &folder.0).is_err(), "the old lock locks nothing");
+    fs::remove_dir(&folder.0).unwrap();
+    let first = folder.open().unwrap();
+    assert!(matches!(folder.open(), Err(JournalError::Busy(_))));
+    drop(first);
+}
+
+#[test]
 fn a_program_being_started_with_a_copy_of_the_lock_does_not_hold_it() {
     let folder = Folder::new("copy");
     let journal = folder.open().unwrap();

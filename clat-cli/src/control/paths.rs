@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 const ROOT: &str = "/run/clat";
+/// What the folder of a network namespace is called before its number.
+const NAMESPACE: &str = "netns-";
 
 /// The folder of one instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ impl StateDir {
     pub(crate) fn here(explicit: Option<&Path>) -> Self {
         match (explicit, own_namespace()) {
             (Some(path), _) => Self(path.to_owned()),
-            (None, Some(inode)) => Self(Path::new(ROOT).join(format!("netns-{inode}"))),
+            (None, Some(inode)) => Self(Path::new(ROOT).join(format!("{NAMESPACE}{inode}"))),
             (None, None) => Self(ROOT.into()),
         }
     }
@@ -70,6 +72,29 @@ impl StateDir {
         fs::set_permissions(&self.0, fs::Permissions::from_mode(0o755))
     }
 
+    /// Takes away what a dead instance has left here beside its journal. Only whoever holds the lock may.
+    pub(crate) fn clear(&self) {
+        for socket in [self.control_socket(), self.status_socket()] {
+            // What is not there need not be removed.
+            let _ = fs::remove_file(socket);
+        }
+    }
+
+    /// Whether it goes with its last instance: names of network namespaces do not come back. The machine's own
+    /// folder stays, and so does one that somebody named.
+    pub(crate) fn is_left_empty(&self) -> bool {
+        let name = self.0.strip_prefix(ROOT).ok().and_then(Path::to_str);
+        name.is_some_and(|name| name.starts_with(NAMESPACE))
+    }
+
+    /// Removes the folder where nothing is in it any more.
+    pub(crate) fn leave(&self) {
+        if self.is_left_empty() {
+            // A journal or another instance keeps it.
+            let _ = fs::remove_dir(&self.0);
+        }
+    }
+
     /// The folder itself.
     pub(crate) fn path(&self) -> &Path {
         &self.0
@@ -83,6 +108,16 @@ impl StateDir {
     /// The socket for everybody.
     pub(crate) fn status_socket(&self) -> PathBuf {
         self.0.join("status.sock")
+    }
+}
+
+/// The folder of an instance that runs: left when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Residence(pub(crate) StateDir);
+
+impl Drop for Residence {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }
 

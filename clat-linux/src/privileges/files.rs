@@ -53,6 +53,7 @@ fn restrict(needs: &Needs) -> Result<RulesetStatus, RulesetError> {
     let status = ruleset
         .add_rules(path_beneath_rules(&needs.write, state))?
         .add_rules(path_beneath_rules(&needs.read, read))?
+        .add_rules(path_beneath_rules(&needs.empty, BitFlags::from(AccessFs::RemoveDir)))?
         .add_rules(path_beneath_rules(READ, read))?
         .add_rules(path_beneath_rules(resolvers::places(), read))?
         .add_rules(path_beneath_rules([SWITCHES], switch))?

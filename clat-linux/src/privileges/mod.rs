@@ -36,6 +36,8 @@ pub struct Needs {
     /// Packet sockets: it speaks frames, on an uplink that may go and come back. Who has one open could turn it to
     /// any interface anyway.
     pub frames: bool,
+    /// Folders below which it removes empty ones.
+    pub empty: Vec<PathBuf>,
 }
 
 /// A wall that could not be built: what is missing and what it costs, for people.

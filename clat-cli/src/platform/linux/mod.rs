@@ -15,7 +15,7 @@ use crate::capture::{Capture, Limits};
 use crate::cli::{Source, Speed};
 use crate::config::{Metrics, Settings};
 use crate::control::CallerId;
-use crate::control::paths::StateDir;
+use crate::control::paths::{Residence, StateDir};
 use crate::control::protocol::Answer;
 use crate::control::server::Server;
 use crate::status::model::{Counters, Device, Dropped};
@@ -91,6 +91,8 @@ pub(crate) struct Linux {
     code: Code,
     /// It began to translate since the control thread last waited.
     settled: bool,
+    /// Behind all that is in the folder.
+    residence: Option<Residence>,
 }
 
 /// Gets hold of everything that is needed before the first packet.
@@ -104,6 +106,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
         (true, _) => (None, Some(open_plan(&dir)?)),
     };
     let mut host = Linux::new(settings, plan, signals);
+    host.residence = Some(Residence(dir.clone()));
     if settings.configure {
         host.listen()?;
     }
@@ -173,6 +176,7 @@ fn needs(settings: &Settings, dir: &StateDir) -> Needs {
         write: write.into_iter().flatten().map(absolute).collect(),
         read: config.into_iter().map(absolute).collect(),
         frames: settings.source == Source::Pcap,
+        empty: dir.path().parent().filter(|_| dir.is_left_empty()).map(Path::to_owned).into_iter().collect(),
     }
 }
 
@@ -187,7 +191,9 @@ pub(crate) fn look(settings: &Settings) -> anyhow::Result<Linux> {
 pub(crate) fn recover(dir: &StateDir) -> anyhow::Result<Vec<String>> {
     create(dir)?;
     let (plan, recovery) = Plan::open(dir.path())?;
+    dir.clear();
     plan.close()?;
+    dir.leave();
     let failed = recovery.failed.iter().map(|(change, why)| format!("could not undo: {change}: {why}"));
     if !recovery.failed.is_empty() {
         anyhow::bail!("{}", failed.collect::<Vec<_>>().join("\n"));
@@ -232,6 +238,7 @@ impl Linux {
             seed: u64::from_ne_bytes(secret::random()),
             code: Code::default(),
             settled: false,
+            residence: None,
         }
     }
 
