@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
-use clat_netlab::clat::Clat;
+use clat_netlab::clat::{Clat, clat_cli};
 use clat_netlab::client::answers;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::snapshot::Snapshot;
@@ -37,6 +37,20 @@ fn a_router_that_asks_the_address_itself_is_answered() -> Result<()> {
         .with_context(|| format!("the router has: {}", entry(&lab, addr)))?;
     clat.stop(Signal::TERM)?;
     before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
+fn a_rehearsal_does_not_speak_for_the_address() -> Result<()> {
+    if !need::met("neighbours: rehearsal", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let out = clat_cli(&lab, &["run", "--dry-run"])?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let planned = text.split_once("192.0.0.1 is ").and_then(|(_, rest)| rest.split_once(','));
+    let (addr, _) = planned.with_context(|| format!("no address in:\n{text}"))?;
+    ensure!(entry(&lab, addr).is_empty(), "the router has: {}", entry(&lab, addr));
+    Ok(())
 }
 
 #[test]

@@ -71,8 +71,12 @@ impl<H: Host> Host for Rehearsal<H> {
 
     fn deactivate(&mut self) {}
 
+    /// Questions for routers only: nothing is said of an address that is not claimed.
     fn send_icmpv6(&mut self, message: &Icmpv6Out) {
-        self.inner.send_icmpv6(message);
+        const ROUTER_SOLICITATION: u8 = 133;
+        if message.message.first() == Some(&ROUTER_SOLICITATION) {
+            self.inner.send_icmpv6(message);
+        }
     }
 
     fn query_dns(&mut self, query: &DnsQuery) {
