@@ -51,6 +51,7 @@ fn doctor_is_content_with_a_host_that_works_and_names_what_is_missing() -> Resul
     };
     let (code, text) = doctor()?;
     ensure!(code == Some(20), "not running: {code:?}\n{text}");
+    ensure!(text.contains("64:ff9b::/96") && text.contains("2001:db8:a:"), "not of the network:\n{text}");
     let mut clat = Clat::run(&lab, &[])?;
     clat.wait_state("active")?;
     ensure!(answers(&lab.host, SERVER, Duration::from_secs(3)));
@@ -66,6 +67,55 @@ fn doctor_is_content_with_a_host_that_works_and_names_what_is_missing() -> Resul
     clat.wait_status("discovering", Duration::from_secs(5), |s| s["state"] == "discovering")?;
     let (code, text) = doctor()?;
     ensure!(code == Some(22), "no prefix: {code:?}\n{text}");
+    Ok(())
+}
+
+/// The codes of what `doctor --json` finds, in its order.
+fn findings(lab: &Lab) -> Result<Vec<u64>> {
+    let out = clat_cli(lab, &["doctor", "--json"])?;
+    let report: serde_json::Value = serde_json::from_slice(&out.stdout)?;
+    let checks = report["checks"].as_array().context("checks")?;
+    Ok(checks.iter().filter_map(|check| check["code"].as_u64()).collect())
+}
+
+#[test]
+fn doctor_looks_at_the_network_where_nothing_runs() -> Result<()> {
+    if !need::met("commands: doctor of a network", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().without_resolver().build_without_link()?;
+    let before = Snapshot::take(&lab.host)?;
+    ensure!(findings(&lab)?.starts_with(&[20, 21]), "no uplink: {:?}", findings(&lab)?);
+    before.same_as(&Snapshot::take(&lab.host)?)?;
+    lab.link_up(0)?;
+    ensure!(findings(&lab)?.starts_with(&[20, 22]), "no prefix: {:?}", findings(&lab)?);
+    lab.edges[0].ra.set(|ra| ra.pref64 = vec![(Pref64::WELL_KNOWN, 1800)]);
+    lab.native_ipv4(true)?;
+    ensure!(findings(&lab)?.starts_with(&[20, 40]), "native IPv4: {:?}", findings(&lab)?);
+    Ok(())
+}
+
+#[test]
+fn nothing_stays_of_the_folder_of_a_namespace() -> Result<()> {
+    if !need::met("commands: folder of a namespace", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
+    let folders = || -> Vec<_> {
+        let root = std::fs::read_dir(lab.dir().join("run/clat")).into_iter().flatten().flatten();
+        root.map(|entry| entry.file_name()).collect()
+    };
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_state("active")?;
+    ensure!(folders().len() == 1, "{:?}", folders());
+    clat.stop(Signal::TERM)?;
+    ensure!(folders().is_empty(), "after a stop: {:?}", folders());
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_state("active")?;
+    clat.kill();
+    ensure!(folders().len() == 1, "a crash leaves its journal: {:?}", folders());
+    ensure!(clat_cli(&lab, &["stop", "--recover"])?.status.success());
+    ensure!(folders().is_empty(), "after a recovery: {:?}", folders());
     Ok(())
 }
 

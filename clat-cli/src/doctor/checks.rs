@@ -13,6 +13,29 @@ pub(super) fn of_status(s: &Status) -> Vec<Check> {
     checks
 }
 
+/// The checks of a network that nobody translates on.
+pub(super) fn of_network(s: &Status) -> Vec<Check> {
+    let mut checks = vec![uplink(s)];
+    if s.uplink.is_some() {
+        checks.push(prefix(s));
+    }
+    match &s.clat {
+        Some(clat) => checks.push(Check::well("address", format!("{} can be asked for", clat.ipv6))),
+        None if s.reason == "no-address" => {
+            checks.push(Check::found("address", Finding::NoAddress, s.reason_text.clone()));
+        }
+        None => {}
+    }
+    if s.native_ipv4 {
+        checks.push(Check::found("ipv4", Finding::NativeIpv4, "the uplink has native IPv4"));
+    }
+    if let Some(other) = &s.other_clat {
+        checks.push(Check::found("other", Finding::OtherClat, format!("{other} translates on the uplink")));
+    }
+    checks.extend(s.warnings.iter().map(|w| Check::found("facility", Finding::Missing, w.clone())));
+    checks
+}
+
 fn uplink(s: &Status) -> Check {
     match &s.uplink {
         Some(uplink) => Check::well("uplink", format!("{} (index {})", uplink.name, uplink.index)),
@@ -116,6 +139,21 @@ mod tests {
             ..Status::default()
         };
         assert_eq!(codes(&s), [22, 22]);
+    }
+
+    #[test]
+    fn a_network_that_nobody_translates_on_is_told_by_what_it_lacks() {
+        let network = |s: &Status| -> Vec<u8> {
+            of_network(s).iter().filter_map(|c| c.finding).map(Finding::code).collect()
+        };
+        assert!(network(&Status { self_test: None, ..sample() }).is_empty());
+        let empty =
+            Status { reason_text: "no link has an IPv6 default route".to_owned(), ..Status::default() };
+        assert_eq!(network(&empty), [Finding::NoUplink.code()]);
+        let silent = Status { uplink: sample().uplink, native_ipv4: true, ..Status::default() };
+        assert_eq!(network(&silent), [Finding::NoPref64.code(), Finding::NativeIpv4.code()]);
+        let placeless = Status { clat: None, reason: "no-address".to_owned(), ..sample() };
+        assert_eq!(network(&placeless), [Finding::NoAddress.code()]);
     }
 
     #[test]

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn the_page_of_codes_has_each_with_its_severity_and_advice() {
+        let page = include_str!("../../../docs/DOCTOR.md");
+        for finding in Finding::ALL {
+            let severity = format!("{:?}", finding.severity()).to_lowercase();
+            let begin = format!("| {} | {severity} | ", finding.code());
+            let row = page.lines().find(|line| line.starts_with(&begin));
+            assert!(row.is_some_and(|row| row.contains(finding.advice())), "{finding:?}: no row `{begin}`");
+        }
+    }
+
+    #[test]
     fn a_check_is_one_flat_object() {
         let json = serde_json::to_value(Check::found("prefix", Finding::NoPref64, "none")).unwrap();
         assert_eq!(json["code"], 22);

@@ -6,11 +6,12 @@
 mod checks;
 pub(crate) mod finding;
 
-use crate::cli::DoctorArgs;
-use crate::config::DEFAULT_FILE;
+use crate::cli::{DoctorArgs, RunArgs};
 use crate::config::file;
+use crate::config::{DEFAULT_FILE, Settings};
 use crate::exit::Exit;
 use crate::platform::current;
+use crate::run;
 use crate::status;
 use finding::{Check, Finding, Severity};
 use serde::Serialize;
@@ -51,10 +52,27 @@ fn examine(state_dir: Option<&Path>) -> Vec<Check> {
             checks.extend(checks::of_status(&status));
             checks.extend(current::doctor::of_instance(&status));
         }
-        Ok(None) => checks.push(Check::found("instance", Finding::NotRunning, "no instance answers")),
+        Ok(None) => {
+            checks.push(Check::found("instance", Finding::NotRunning, "no instance answers"));
+            checks.extend(network());
+        }
         Err(e) => checks.push(Check::found("instance", Finding::NotRunning, format!("{e:#}"))),
     }
     checks
+}
+
+/// Looks at the network as `run` would, a few seconds long, and changes nothing.
+fn network() -> Vec<Check> {
+    let args = RunArgs { force: true, ..RunArgs::default() };
+    // A file that is not understood has been told of.
+    let Ok(settings) = Settings::resolve(&args) else { return Vec::new() };
+    if !settings.configure {
+        return Vec::new();
+    }
+    match run::listen_until(settings, |status| status.clat.is_some()) {
+        Ok(seen) => checks::of_network(&seen),
+        Err(e) => vec![Check::found("network", Finding::Missing, format!("it cannot be looked at: {e:#}"))],
+    }
 }
 
 fn configuration() -> Check {

@@ -50,11 +50,16 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
 
 /// Listens to the network without changing anything, until it is clear which prefixes there are.
 pub(crate) fn listen(settings: Settings) -> anyhow::Result<Status> {
+    listen_until(settings, |_| false)
+}
+
+/// The same, and no longer than until that is known which suffices.
+pub(crate) fn listen_until(settings: Settings, enough: impl Fn(&Status) -> bool) -> anyhow::Result<Status> {
     logging::start(Some("error"))?;
     let host = Rehearsal::new(current::look(&settings)?);
     let brain = brain::of(&settings, &host);
     let mut driver = Driver::new(host, brain, settings, RunArgs::default());
-    driver.run_until(LISTEN, |_| false)?;
+    driver.run_until(LISTEN, |driver| enough(&snapshot::status(driver)))?;
     Ok(snapshot::status(&driver))
 }
 
