@@ -1,8 +1,8 @@
 //! Explicit address mappings (RFC 7757): rows of an IPv4 and an IPv6 prefix, longest match in both families.
 
+use super::nest::{Family, Nest};
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
-use heapless::Vec;
 
 /// One row: addresses under `v4/v4_len` correspond to those under `v6/v6_len`, host bits copied.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,14 +84,6 @@ impl EamRow {
         (Ipv6Addr::from_bits(self.v6), self.v6_len)
     }
 
-    const fn matches_v4(&self, addr: u32) -> bool {
-        addr & self.v4_mask == self.v4
-    }
-
-    const fn matches_v6(&self, addr: u128) -> bool {
-        addr & self.v6_mask == self.v6
-    }
-
     /// RFC 7757 section 3.3.1: the IPv4 suffix follows the IPv6 prefix, then zeros.
     const fn to_v6(self, addr: u32) -> u128 {
         let suffix = (addr & !self.v4_mask) as u128;
@@ -108,20 +100,57 @@ impl EamRow {
     }
 }
 
+/// Rows by their IPv4 prefixes.
+#[derive(Clone, Copy, Debug)]
+enum V4 {}
+
+impl Family for V4 {
+    type Bits = u32;
+
+    #[inline]
+    fn prefix(row: &EamRow) -> (u32, u8) {
+        (row.v4, row.v4_len)
+    }
+
+    #[inline]
+    fn covers(row: &EamRow, addr: u32) -> bool {
+        addr & row.v4_mask == row.v4
+    }
+}
+
+/// Rows by their IPv6 prefixes.
+#[derive(Clone, Copy, Debug)]
+enum V6 {}
+
+impl Family for V6 {
+    type Bits = u128;
+
+    #[inline]
+    fn prefix(row: &EamRow) -> (u128, u8) {
+        (row.v6, row.v6_len)
+    }
+
+    #[inline]
+    fn covers(row: &EamRow, addr: u128) -> bool {
+        addr & row.v6_mask == row.v6
+    }
+}
+
 /// A table of at most `N` rows, searched by longest prefix in either family.
+///
+/// A lookup is a binary search, then one step outwards for each row that is nested around the place it
+/// ends at: `O(log N)`, and at most 32 or 128 steps more. An insertion is `O(N)`.
 #[derive(Clone)]
 pub struct EamTable<const N: usize> {
-    /// Longest IPv4 prefix first.
-    by_v4: Vec<EamRow, N>,
-    /// Longest IPv6 prefix first.
-    by_v6: Vec<EamRow, N>,
+    by_v4: Nest<V4, N>,
+    by_v6: Nest<V6, N>,
 }
 
 impl<const N: usize> EamTable<N> {
     /// A table without rows.
     #[must_use]
     pub const fn new() -> Self {
-        Self { by_v4: Vec::new(), by_v6: Vec::new() }
+        Self { by_v4: Nest::new(), by_v6: Nest::new() }
     }
 
     /// Adds a row.
@@ -129,19 +158,17 @@ impl<const N: usize> EamTable<N> {
     /// # Errors
     /// [`EamError::Duplicate`] or [`EamError::Full`]; the table is unchanged then.
     pub fn insert(&mut self, row: EamRow) -> Result<(), EamError> {
-        if self.by_v4.iter().any(|r| r.v4() == row.v4() || r.v6() == row.v6()) {
+        let (Some(v4), Some(v6)) = (self.by_v4.place_for(&row), self.by_v6.place_for(&row)) else {
             return Err(EamError::Duplicate);
-        }
-        let before = self.by_v4.iter().take_while(|r| r.v4_len >= row.v4_len).count();
-        insert_at(&mut self.by_v4, before, row)?;
-        let before = self.by_v6.iter().take_while(|r| r.v6_len >= row.v6_len).count();
-        insert_at(&mut self.by_v6, before, row)
+        };
+        self.by_v4.insert(v4, row)?;
+        self.by_v6.insert(v6, row)
     }
 
-    /// The rows, longest IPv4 prefix first.
+    /// The rows, in the order of their IPv4 prefixes.
     #[must_use]
     pub fn rows(&self) -> &[EamRow] {
-        &self.by_v4
+        self.by_v4.rows()
     }
 
     /// The IPv6 address of an IPv4 address that a row covers.
@@ -149,8 +176,7 @@ impl<const N: usize> EamTable<N> {
     #[inline]
     pub fn to_v6(&self, v4: Ipv4Addr) -> Option<Ipv6Addr> {
         let addr = v4.to_bits();
-        let row = self.by_v4.iter().find(|r| r.matches_v4(addr))?;
-        Some(Ipv6Addr::from_bits(row.to_v6(addr)))
+        Some(Ipv6Addr::from_bits(self.by_v4.longest(addr)?.to_v6(addr)))
     }
 
     /// The IPv4 address of an IPv6 address that a row covers.
@@ -158,24 +184,8 @@ impl<const N: usize> EamTable<N> {
     #[inline]
     pub fn to_v4(&self, v6: Ipv6Addr) -> Option<Ipv4Addr> {
         let addr = v6.to_bits();
-        let row = self.by_v6.iter().find(|r| r.matches_v6(addr))?;
-        Some(Ipv4Addr::from_bits(row.to_v4(addr)))
+        Some(Ipv4Addr::from_bits(self.by_v6.longest(addr)?.to_v4(addr)))
     }
-}
-
-/// As `Vec::insert`, without a panic where `before` is out of range.
-fn insert_at<const N: usize>(rows: &mut Vec<EamRow, N>, before: usize, row: EamRow) -> Result<(), EamError> {
-    rows.push(row).map_err(|_| EamError::Full)?;
-    // Each swap moves the new row one place to the front.
-    let behind = rows.len().saturating_sub(before + 1);
-    let mut rest = rows.as_mut_slice();
-    for _ in 0..behind {
-        let [front @ .., a, b] = rest else { break };
-        core::mem::swap(a, b);
-        let len = front.len() + 1;
-        rest = rest.get_mut(..len).unwrap_or_default();
-    }
-    Ok(())
 }
 
 impl<const N: usize> Default for EamTable<N> {
@@ -192,7 +202,7 @@ impl fmt::Debug for EamRow {
 
 impl<const N: usize> fmt::Debug for EamTable<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.by_v4).finish()
+        f.debug_list().entries(self.rows()).finish()
     }
 }
 

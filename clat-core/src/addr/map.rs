@@ -62,12 +62,7 @@ impl<const N: usize> ClatMap<N> {
     /// A map with these rows.
     #[must_use]
     pub fn from_parts(plat: Pref64, local: EamTable<N>) -> Self {
-        let pair = match local.rows() {
-            [row] if plat.len() == 96 && row.v4().1 == 32 && row.v6().1 == 128 => {
-                Some(HostPair { v4: row.v4().0, v6: row.v6().0 })
-            }
-            _ => None,
-        };
+        let pair = pair_of(plat, &local);
         Self { plat, local, pair }
     }
 
@@ -77,7 +72,7 @@ impl<const N: usize> ClatMap<N> {
     /// As [`EamTable::insert`].
     pub fn insert(&mut self, row: EamRow) -> Result<(), EamError> {
         self.local.insert(row)?;
-        *self = Self::from_parts(self.plat, self.local.clone());
+        self.pair = pair_of(self.plat, &self.local);
         Ok(())
     }
 
@@ -85,6 +80,16 @@ impl<const N: usize> ClatMap<N> {
     #[must_use]
     pub const fn local(&self) -> &EamTable<N> {
         &self.local
+    }
+}
+
+/// The only row, where it is of one address in each family.
+fn pair_of<const N: usize>(plat: Pref64, local: &EamTable<N>) -> Option<HostPair> {
+    match local.rows() {
+        [row] if plat.len() == 96 && row.v4().1 == 32 && row.v6().1 == 128 => {
+            Some(HostPair { v4: row.v4().0, v6: row.v6().0 })
+        }
+        _ => None,
     }
 }
 

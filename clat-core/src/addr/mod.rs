@@ -3,6 +3,7 @@
 mod eam;
 mod map;
 mod martian;
+mod nest;
 mod pref64;
 
 pub use eam::{EamError, EamRow, EamTable};
