@@ -113,10 +113,17 @@ impl Head {
         self.len
     }
 
-    /// What stands behind the first `start` bytes.
-    #[inline]
-    pub(crate) fn behind_mut(&mut self, start: usize) -> Option<&mut [u8]> {
-        self.bytes.get_mut(start..self.len)
+    /// What will stand behind the first `N` bytes, before anything was appended.
+    #[inline(always)]
+    pub(crate) fn behind_mut<const N: usize>(&mut self) -> Option<&mut [u8]> {
+        self.bytes.get_mut(N..)
+    }
+
+    /// A head of `len` bytes, all but the first `N` of which are written; returns those.
+    #[inline(always)]
+    pub(crate) fn of_len<const N: usize>(&mut self, len: usize) -> Option<&mut [u8; N]> {
+        self.len = len;
+        self.bytes.first_chunk_mut()
     }
 
     #[inline]

@@ -53,7 +53,7 @@ impl QueueState {
         self.limit.take()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next_ident(&mut self, src: Ipv4Addr, dst: Ipv4Addr, protocol: u8) -> u16 {
         self.ident.next(src.to_bits(), dst.to_bits(), protocol)
     }
@@ -84,7 +84,7 @@ impl Ident {
         Self { key: (seed >> 32) as u32 ^ random, random, counters }
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::cast_possible_truncation)]
     fn next(&mut self, src: u32, dst: u32, protocol: u8) -> u16 {
         let mixed = (dst ^ self.key).wrapping_mul(0x9e37_79b1) ^ src.rotate_left(7) ^ u32::from(protocol);

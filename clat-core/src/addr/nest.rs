@@ -80,7 +80,7 @@ impl<F: Family, const N: usize> Nest<F, N> {
         }
         insert_at(&mut self.around, place, around)?;
         let behind = self.rows.iter().zip(&mut self.around).skip(place + 1);
-        for (inner, at) in behind.take_while(|(inner, _)| F::covers(&row, F::prefix(inner).0)) {
+        for (_, at) in behind.take_while(|(inner, _)| F::covers(&row, F::prefix(inner).0)) {
             // What was right inside the same one is inside the new one.
             if *at == around {
                 *at = place as u32;

@@ -62,14 +62,14 @@ impl Sum {
     }
 
     /// The sum as a 16-bit word, carries brought back in.
+    ///
+    /// A word is added to itself with its halves swapped: what the lower half carries is what the upper half
+    /// lacks, and the upper half is the sum of both.
     #[inline]
     #[allow(clippy::cast_possible_truncation)]
     pub(crate) const fn fold(self) -> u16 {
-        let sum = (self.0 >> 32) + (self.0 & 0xffff_ffff);
-        let sum = (sum >> 32) + (sum & 0xffff_ffff);
-        let sum = (sum >> 16) + (sum & 0xffff);
-        let sum = (sum >> 16) + (sum & 0xffff);
-        ((sum >> 16) + (sum & 0xffff)) as u16
+        let sum = (self.0.wrapping_add(self.0.rotate_left(32)) >> 32) as u32;
+        (sum.wrapping_add(sum.rotate_left(16)) >> 16) as u16
     }
 
     /// The value of a checksum field over these words.
@@ -155,6 +155,9 @@ mod tests {
     #[test]
     fn the_largest_sum_folds() {
         assert_eq!(Sum(u64::MAX).fold(), 0xffff);
+        assert_eq!(Sum(0xffff_ffff_0000_0001).fold(), 1);
+        assert_eq!(Sum(0x1_0000_fffe).fold(), 0xffff, "never zero but for zero");
+        assert_eq!(Sum(0).fold(), 0);
         assert_eq!(Sum(0x1_ffff_ffff).fold(), 1);
         assert_eq!(Sum(0x1_0000_0000).fold(), 1);
     }

@@ -165,7 +165,7 @@ pub(crate) struct HeaderV4 {
 
 impl HeaderV4 {
     /// The header with its checksum.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes(self) -> [u8; HEADER_LEN] {
         let words = [
             0x4500_0000 | (u32::from(self.tos) << 16) | u32::from(self.total_len),

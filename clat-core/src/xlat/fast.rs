@@ -6,18 +6,19 @@
 //! With a /96 the embedded address is in both pseudo-headers and cancels out: what TCP and UDP
 //! checksums change by is one constant of the configuration.
 
+use super::fragment_field;
 use super::transport::{self, Transport};
-use super::{Translator, fragment_field};
 use crate::addr::{destination_v4, source_v4};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{self, Sum};
 use crate::wire::ipv4::{self, FragmentV4, HeaderV4};
 use crate::wire::ipv6::{self, HeaderV6};
 use crate::wire::{icmp, protocol};
-use crate::{AddressMap, Csum, Gso, GsoKind, Offload, Policy, PrivateV4, QueueState};
+use crate::{AddressMap, Csum, Gso, GsoKind, Offload, Policy, PrivateV4, QueueState, Tos};
 use core::net::{Ipv4Addr, Ipv6Addr};
+use core::ops::Range;
 
-/// What is known beforehand of the host's pair.
+/// What is known beforehand of the host's pair and the policy.
 #[derive(Clone, Debug)]
 pub(super) struct Pair {
     v4: Ipv4Addr,
@@ -29,6 +30,12 @@ pub(super) struct Pair {
     shrunk: u16,
     /// The ICMPv6 pseudo-header without length and embedded address.
     icmp: u16,
+    tos: Tos,
+    /// Most bytes behind an IPv6 header, where the IPv4 packet may be fragmented and where not.
+    v6_room: usize,
+    v6_room_df: usize,
+    /// Most bytes behind an IPv4 header.
+    v4_room: usize,
 }
 
 impl Pair {
@@ -39,6 +46,7 @@ impl Pair {
         let [prefix @ .., _, _, _, _] = pref64.prefix().octets();
         let v6 = Sum::ZERO.v6(pair.v6).v6(pref64.prefix());
         let v4 = Sum::ZERO.v4(pair.v4);
+        let room = |mtu: u32, header_len| (mtu as usize).saturating_sub(header_len);
         Some(Self {
             v4: pair.v4,
             v6: pair.v6,
@@ -46,12 +54,16 @@ impl Pair {
             grown: v6.sub(v4).fold(),
             shrunk: v4.sub(v6).fold(),
             icmp: v6.word(u32::from(protocol::ICMPV6)).fold(),
+            tos: policy.tos,
+            v6_room: room(policy.lowest_v6_mtu, ipv6::HEADER_LEN),
+            v6_room_df: room(policy.v6_mtu, ipv6::HEADER_LEN),
+            v4_room: room(policy.v4_mtu, ipv4::HEADER_LEN),
         })
         // An address of the host under the prefix is for the general way to tell apart.
         .filter(|pair| pref64.len() == 96 && !pref64.contains(pair.v6))
     }
 
-    #[inline]
+    #[inline(always)]
     fn embed(&self, v4: Ipv4Addr) -> Ipv6Addr {
         let mut octets = [0; 16];
         if let Some((prefix, suffix)) = octets.split_first_chunk_mut::<12>() {
@@ -64,119 +76,131 @@ impl Pair {
     }
 }
 
-/// A packet with a new IP header of `H` bytes and a payload in which little changes.
-pub(super) struct Fast<const H: usize> {
-    pub(super) header: [u8; H],
-    pub(super) front: Front,
-    /// Where the payload stands in the packet that came in.
-    pub(super) payload: Span,
-    pub(super) offload: Offload,
+/// A packet whose IP header is fast: the new one, and what else decides.
+struct Fast<H> {
+    header: H,
+    /// The protocol as it came in.
+    number: u8,
+    /// The address that is embedded on the IPv6 side.
+    embedded: Ipv4Addr,
+    /// Bytes behind the IP header.
+    payload_len: usize,
+    size: Size,
 }
 
-/// What changes at the front of the payload.
-pub(super) enum Front {
-    Tcp { checksum: [u8; 2] },
-    Udp { checksum: [u8; 2] },
-    Icmp { icmp_type: u8, checksum: [u8; 2] },
-}
+/// Most bytes at the front of a payload that change: TCP up to its checksum, or else the first eight.
+const TCP_FRONT: usize = 18;
+const SHORT_FRONT: usize = 8;
 
-impl Front {
-    /// Bytes up to and with the last that changes.
-    const fn len(&self) -> usize {
-        match self {
-            Self::Tcp { .. } => 18,
-            Self::Udp { .. } => 8,
-            Self::Icmp { .. } => 4,
-        }
-    }
-
-    /// Writes the changes; `None`, and nothing written, where the payload is too short.
-    #[inline]
-    pub(super) fn patch(&self, payload: &mut [u8]) -> Option<()> {
-        match (self, payload) {
-            (Self::Tcp { checksum }, [_, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, c0, c1, ..])
-            | (Self::Udp { checksum }, [_, _, _, _, _, _, c0, c1, ..]) => [*c0, *c1] = *checksum,
-            (Self::Icmp { icmp_type, checksum }, [old_type, code, c0, c1, ..]) => {
-                [*old_type, *code] = [*icmp_type, 0];
-                [*c0, *c1] = *checksum;
-            }
-            _ => return None,
-        }
+/// Translates an IPv4 packet. `false` for all but what is fast: the rewrite is of no use then.
+pub(super) fn gather_v4_to_v6(pair: &Pair, packet: &[u8], offload: &Offload, rewrite: &mut Rewrite) -> bool {
+    let gathered = packet.split_first_chunk::<{ ipv4::HEADER_LEN }>().and_then(|(head, rest)| {
+        let fast = v4_to_v6(pair, head, rest, offload)?;
+        let place = fast.gather::<true, { ipv6::HEADER_LEN }>(pair, head.len(), rest, offload, rewrite)?;
+        *place = fast.header.bytes();
         Some(())
-    }
+    });
+    gathered.is_some()
 }
 
-impl<const H: usize> Fast<H> {
-    #[inline]
-    pub(super) fn rewrite(&self, packet: &[u8]) -> Rewrite {
-        let (start, len) = (self.payload.start(), self.payload.len());
-        let changed = self.front.len();
-        let mut rewrite = Rewrite {
-            tail: Span::new(start + changed, start + len),
-            offload: self.offload,
-            ..Rewrite::default()
-        };
-        rewrite.head.push(&self.header);
-        rewrite.head.push(Span::new(start, start + changed).of(packet));
-        // The payload is longer than what changes.
-        let _ = rewrite.head.behind_mut(H).and_then(|front| self.front.patch(front));
-        rewrite
-    }
+/// The same in the packet's own buffer: `None`, and nothing written, for all but what is fast.
+#[inline(always)]
+pub(super) fn in_place_v4_to_v6(
+    pair: &Pair,
+    buf: &mut [u8],
+    packet: &Range<usize>,
+    offload: &mut Offload,
+) -> Option<Range<usize>> {
+    let start = packet.start.checked_sub(ipv6::HEADER_LEN - ipv4::HEADER_LEN)?;
+    let (header, rest) = buf.get_mut(start..packet.end)?.split_first_chunk_mut::<{ ipv6::HEADER_LEN }>()?;
+    let fast = v4_to_v6(pair, header.last_chunk()?, rest, offload)?;
+    fast.patch::<true>(pair, offload, rest.get_mut(..fast.payload_len)?)?;
+    *header = fast.header.bytes();
+    fast.carry::<true>(offload);
+    Some(start..start + ipv6::HEADER_LEN + fast.payload_len)
+}
+
+/// Translates an IPv6 packet. `false` for all but what is fast: the rewrite is of no use then.
+pub(super) fn gather_v6_to_v4(
+    pair: &Pair,
+    packet: &[u8],
+    offload: &Offload,
+    state: &mut QueueState,
+    rewrite: &mut Rewrite,
+) -> bool {
+    let gathered = packet.split_first_chunk::<{ ipv6::HEADER_LEN }>().and_then(|(head, rest)| {
+        let fast = v6_to_v4(pair, head, rest, offload)?;
+        let place = fast.gather::<false, { ipv4::HEADER_LEN }>(pair, head.len(), rest, offload, rewrite)?;
+        *place = fast.header_v4(state);
+        Some(())
+    });
+    gathered.is_some()
+}
+
+/// The same in the packet's own buffer: `None`, and nothing written, for all but what is fast.
+#[inline(always)]
+pub(super) fn in_place_v6_to_v4(
+    pair: &Pair,
+    buf: &mut [u8],
+    packet: &Range<usize>,
+    offload: &mut Offload,
+    state: &mut QueueState,
+) -> Option<Range<usize>> {
+    let start = packet.start.checked_add(ipv6::HEADER_LEN - ipv4::HEADER_LEN)?;
+    let (head, rest) = buf.get_mut(packet.clone())?.split_first_chunk_mut::<{ ipv6::HEADER_LEN }>()?;
+    let fast = v6_to_v4(pair, head, rest, offload)?;
+    fast.patch::<false>(pair, offload, rest.get_mut(..fast.payload_len)?)?;
+    *head.last_chunk_mut()? = fast.header_v4(state);
+    fast.carry::<false>(offload);
+    Some(start..start + ipv4::HEADER_LEN + fast.payload_len)
 }
 
 /// RFC 7915 section 4.1.
 #[inline(always)]
-pub(super) fn v4_to_v6<M>(translator: &Translator<M>, packet: &[u8], offload: Offload) -> Option<Fast<40>> {
-    let pair = translator.fast.as_ref()?;
-    let policy = &translator.policy;
-    let (head, rest) = packet.split_first_chunk::<{ ipv4::HEADER_LEN }>()?;
+fn v4_to_v6(
+    pair: &Pair,
+    head: &[u8; ipv4::HEADER_LEN],
+    rest: &[u8],
+    offload: &Offload,
+) -> Option<Fast<HeaderV6>> {
     let [w0, w1, w2, src, dst] = head.as_chunks::<4>().0 else { return None };
     let [0x45, tos, l0, l1] = *w0 else { return None };
     let [ttl, number, _, _] = *w2;
-    let total_len = usize::from(u16::from_be_bytes([l0, l1]));
+    let payload_len = usize::from(u16::from_be_bytes([l0, l1])).checked_sub(ipv4::HEADER_LEN)?;
+    let payload = rest.get(..payload_len)?;
     let flags = FragmentV4::from_words(0, u16::from_be_bytes([w1[2], w1[3]]));
-    let payload = rest.get(..total_len.checked_sub(ipv4::HEADER_LEN)?)?;
     let (src, dst) = (Ipv4Addr::from_octets(*src), Ipv4Addr::from_octets(*dst));
     let in_order = checksum::is_in_order(head) && !flags.is_fragment() && ttl > 1;
     if !in_order || src != pair.v4 || dst == src || !destination_v4(dst) {
         return None;
     }
-    let mtu = if flags.dont_fragment() { policy.v6_mtu } else { policy.lowest_v6_mtu } as usize;
-    let (next_header, front) = match number {
-        protocol::TCP => (number, tcp(payload, pair.grown, offload)?),
-        protocol::UDP => (number, udp(payload, pair.grown, offload, ZeroChecksum::General)?),
-        protocol::ICMPV4 => (protocol::ICMPV6, echo_v6(pair, payload, dst)?),
-        _ => return None,
-    };
-    let room = mtu.saturating_sub(ipv6::HEADER_LEN);
-    let (_, gso) = sized(number, payload, offload.gso, room, (GsoKind::TcpV6, ipv6::HEADER_LEN))?;
+    let room = if flags.dont_fragment() { pair.v6_room_df } else { pair.v6_room };
+    let size = sized(number, payload, offload, room)?;
     let header = HeaderV6 {
-        traffic_class: policy.tos.of(tos),
+        traffic_class: pair.tos.of(tos),
         // Less than the total length.
-        payload_len: payload.len() as u16,
-        next_header,
+        payload_len: payload_len as u16,
+        next_header: if number == protocol::ICMPV4 { protocol::ICMPV6 } else { number },
         hop_limit: ttl - 1,
         src: pair.v6,
         dst: pair.embed(dst),
     };
-    let csum = offload.csum.moved_to(ipv6::HEADER_LEN as u16);
-    let payload = Span::new(ipv4::HEADER_LEN, total_len);
-    Some(Fast { header: header.bytes(), front, payload, offload: Offload { csum, gso } })
+    Some(Fast { header, number, embedded: dst, payload_len, size })
 }
 
 /// RFC 7915 section 5.1.
 #[inline(always)]
-pub(super) fn v6_to_v4<M>(
-    translator: &Translator<M>,
-    packet: &[u8],
-    offload: Offload,
-    state: &mut QueueState,
-) -> Option<Fast<20>> {
-    let pair = translator.fast.as_ref()?;
-    let policy = &translator.policy;
-    let (head, rest) = packet.split_first_chunk::<{ ipv6::HEADER_LEN }>()?;
+fn v6_to_v4(
+    pair: &Pair,
+    head: &[u8; ipv6::HEADER_LEN],
+    rest: &[u8],
+    offload: &Offload,
+) -> Option<Fast<HeaderV4>> {
     let (front, addresses) = head.split_first_chunk::<8>()?;
     let [v0, v1, _, _, l0, l1, number, hop_limit] = *front;
+    if !matches!(number, protocol::TCP | protocol::UDP | protocol::ICMPV6) {
+        return None;
+    }
     let (prefix, addresses) = addresses.split_first_chunk::<12>()?;
     let (src, dst) = addresses.split_first_chunk::<4>()?;
     let src = Ipv4Addr::from_octets(*src);
@@ -185,135 +209,182 @@ pub(super) fn v6_to_v4<M>(
     if v0 >> 4 != 6 || !ours || hop_limit <= 1 || src == pair.v4 || !source_v4(src) {
         return None;
     }
-    let (protocol, front) = match number {
-        protocol::TCP => (number, tcp(payload, pair.shrunk, offload)?),
-        protocol::UDP => (number, udp(payload, pair.shrunk, offload, ZeroChecksum::Stays)?),
-        protocol::ICMPV6 => (protocol::ICMPV4, echo_v4(pair, payload, src)?),
-        _ => return None,
-    };
-    let room = (policy.v4_mtu as usize).saturating_sub(ipv4::HEADER_LEN);
-    let (segment, gso) = sized(number, payload, offload.gso, room, (GsoKind::TcpV4, ipv4::HEADER_LEN))?;
-    let total_len = u16::try_from(payload.len() + ipv4::HEADER_LEN).ok()?;
-    let ident = state.next_ident(src, pair.v4, protocol);
+    let payload_len = payload.len();
+    let size = sized(number, payload, offload, pair.v4_room)?;
+    let total_len = u16::try_from(payload_len + ipv4::HEADER_LEN).ok()?;
+    let protocol = if number == protocol::ICMPV6 { protocol::ICMPV4 } else { number };
     let header = HeaderV4 {
-        tos: policy.tos.of((v0 << 4) | (v1 >> 4)),
+        tos: pair.tos.of((v0 << 4) | (v1 >> 4)),
         total_len,
-        fragment: fragment_field::of_whole(ident, ipv4::HEADER_LEN + segment),
+        fragment: FragmentV4::default(),
         ttl: hop_limit - 1,
         protocol,
         src,
         dst: pair.v4,
     };
-    let csum = offload.csum.moved_to(ipv4::HEADER_LEN as u16);
-    let payload = Span::new(ipv6::HEADER_LEN, ipv6::HEADER_LEN + payload.len());
-    Some(Fast { header: header.bytes(), front, payload, offload: Offload { csum, gso } })
+    Some(Fast { header, number, embedded: src, payload_len, size })
 }
 
-/// What becomes of a UDP checksum of zero.
-enum ZeroChecksum {
-    /// Only the general way knows.
-    General,
-    /// It stays.
-    Stays,
+impl Fast<HeaderV4> {
+    /// The header with its identification and Don't Fragment.
+    #[inline(always)]
+    fn header_v4(&self, state: &mut QueueState) -> [u8; ipv4::HEADER_LEN] {
+        let HeaderV4 { src, dst, protocol, .. } = self.header;
+        let ident = state.next_ident(src, dst, protocol);
+        let fragment = fragment_field::of_whole(ident, ipv4::HEADER_LEN + self.size.segment);
+        HeaderV4 { fragment, ..self.header }.bytes()
+    }
 }
 
-#[inline]
-fn tcp(payload: &[u8], delta: u16, offload: Offload) -> Option<Front> {
-    let front = payload.first_chunk::<20>()?;
-    let field = u16::from_be_bytes([front[16], front[17]]);
+impl<H> Fast<H> {
+    /// As a head, and a tail of the packet that came in with a header of `old_len` bytes before `rest`. Returns the
+    /// place of the new header.
+    #[inline(always)]
+    fn gather<'r, const TO_V6: bool, const LEN: usize>(
+        &self,
+        pair: &Pair,
+        old_len: usize,
+        rest: &[u8],
+        offload: &Offload,
+        rewrite: &'r mut Rewrite,
+    ) -> Option<&'r mut [u8; LEN]> {
+        let front = rewrite.head.behind_mut::<LEN>()?;
+        let len = if self.number == protocol::TCP {
+            *front.first_chunk_mut::<TCP_FRONT>()? = *rest.first_chunk()?;
+            TCP_FRONT
+        } else {
+            *front.first_chunk_mut::<SHORT_FRONT>()? = *rest.first_chunk()?;
+            SHORT_FRONT
+        };
+        self.patch::<TO_V6>(pair, offload, front)?;
+        rewrite.tail = Span::new(old_len + len, old_len + self.payload_len);
+        rewrite.offload = *offload;
+        self.carry::<TO_V6>(&mut rewrite.offload);
+        rewrite.head.of_len::<LEN>(LEN + len)
+    }
+
+    /// RFC 7915 sections 4.5 and 5.5, 4.2 and 5.2: changes what changes at the front of the payload. `None`,
+    /// and nothing changed, where only the general way knows what to do.
+    #[inline(always)]
+    fn patch<const TO_V6: bool>(&self, pair: &Pair, offload: &Offload, front: &mut [u8]) -> Option<()> {
+        let delta = if TO_V6 { pair.grown } else { pair.shrunk };
+        match self.number {
+            protocol::TCP if self.payload_len >= 20 => tcp(front, delta, offload),
+            protocol::UDP if self.payload_len >= 8 => udp::<TO_V6>(front, self.payload_len, delta, offload),
+            protocol::ICMPV4 if TO_V6 && self.payload_len >= 8 => {
+                let new_type = icmp::echo_v6(*front.first()?)?;
+                echo(front, new_type, self.pseudo(pair))
+            }
+            protocol::ICMPV6 if !TO_V6 && self.payload_len >= 8 => {
+                let new_type = icmp::echo_v4(*front.first()?)?;
+                echo(front, new_type, Sum::ZERO.sub(self.pseudo(pair)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The ICMPv6 pseudo-header.
+    #[inline(always)]
+    fn pseudo(&self, pair: &Pair) -> Sum {
+        // A payload is shorter than 65536.
+        Sum::ZERO.word(u32::from(pair.icmp)).v4(self.embedded).word(self.payload_len as u32)
+    }
+
+    /// What the device is told about the packet that leaves.
+    #[inline(always)]
+    fn carry<const TO_V6: bool>(&self, offload: &mut Offload) {
+        let (header_len, tcp) =
+            if TO_V6 { (ipv6::HEADER_LEN, GsoKind::TcpV6) } else { (ipv4::HEADER_LEN, GsoKind::TcpV4) };
+        if let Csum::Partial { start, .. } = &mut offload.csum {
+            *start = header_len as u16;
+        }
+        if let Some(gso) = &mut offload.gso {
+            // An IP header and at most 60 bytes.
+            gso.header_len = (header_len + self.size.l4_len) as u16;
+            if gso.kind != GsoKind::Udp {
+                gso.kind = tcp;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn tcp(front: &mut [u8], delta: u16, offload: &Offload) -> Option<()> {
+    let place = front.get_mut(16..)?.first_chunk_mut::<2>()?;
+    let field = u16::from_be_bytes(*place);
     let checksum = match offload.csum {
         Csum::Partial { .. } => checksum::add(field, delta),
         Csum::Complete | Csum::Verified => !checksum::add(!field, delta),
     };
-    Some(Front::Tcp { checksum: checksum.to_be_bytes() })
+    *place = checksum.to_be_bytes();
+    Some(())
 }
 
-#[inline]
-fn udp(payload: &[u8], delta: u16, offload: Offload, zero: ZeroChecksum) -> Option<Front> {
-    let [_, _, _, _, l0, l1, c0, c1, ..] = *payload else { return None };
-    let len = usize::from(u16::from_be_bytes([l0, l1]));
-    if offload.gso.is_none() && !(8..=payload.len()).contains(&len) {
+/// A checksum of zero stays in IPv4; what becomes of it in IPv6, only the general way knows.
+#[inline(always)]
+fn udp<const TO_V6: bool>(front: &mut [u8], payload_len: usize, delta: u16, offload: &Offload) -> Option<()> {
+    let [_, _, _, _, l0, l1, c0, c1] = front.first_chunk_mut::<8>()?;
+    let len = usize::from(u16::from_be_bytes([*l0, *l1]));
+    if offload.gso.is_none() && !(8..=payload_len).contains(&len) {
         return None;
     }
-    let field = u16::from_be_bytes([c0, c1]);
-    let checksum = match (offload.csum, field, zero) {
-        (Csum::Partial { .. }, ..) => checksum::add(field, delta),
-        (_, 0, ZeroChecksum::General) => return None,
-        (_, 0, ZeroChecksum::Stays) => 0,
+    let field = u16::from_be_bytes([*c0, *c1]);
+    let checksum = match (offload.csum, field) {
+        (Csum::Partial { .. }, _) => checksum::add(field, delta),
+        (_, 0) if TO_V6 => return None,
+        (_, 0) => 0,
         _ => match !checksum::add(!field, delta) {
             0 => 0xffff,
             checksum => checksum,
         },
     };
-    Some(Front::Udp { checksum: checksum.to_be_bytes() })
-}
-
-#[inline]
-fn echo_v6(pair: &Pair, payload: &[u8], dst: Ipv4Addr) -> Option<Front> {
-    let icmp_type = icmp::echo_v6(payload.first_chunk::<8>()?[0])?;
-    Some(echo(payload, icmp_type, echo_pseudo(pair, payload, dst)?))
-}
-
-#[inline]
-fn echo_v4(pair: &Pair, payload: &[u8], src: Ipv4Addr) -> Option<Front> {
-    let icmp_type = icmp::echo_v4(payload.first_chunk::<8>()?[0])?;
-    Some(echo(payload, icmp_type, Sum::ZERO.sub(echo_pseudo(pair, payload, src)?)))
-}
-
-#[inline]
-fn echo_pseudo(pair: &Pair, payload: &[u8], embedded: Ipv4Addr) -> Option<Sum> {
-    let len = u32::try_from(payload.len()).ok()?;
-    Some(Sum::ZERO.word(u32::from(pair.icmp)).v4(embedded).word(len))
-}
-
-#[inline]
-fn echo(payload: &[u8], icmp_type: u8, pseudo: Sum) -> Front {
-    let [old_type, code, c0, c1, ..] = *payload else {
-        return Front::Icmp { icmp_type, checksum: [0; 2] };
-    };
-    let old = u32::from(u16::from_be_bytes([old_type, code]));
-    let delta = pseudo.word(u32::from(icmp_type) << 8).sub(Sum::ZERO.word(old));
-    let checksum = checksum::update(u16::from_be_bytes([c0, c1]), delta).to_be_bytes();
-    Front::Icmp { icmp_type, checksum }
-}
-
-/// Bytes behind the IP header that leave at once, where they fit into `room`, and the super-packet they
-/// are a segment of. One whose segments do not fit is left to the general way.
-#[inline(always)]
-fn sized(
-    number: u8,
-    payload: &[u8],
-    gso: Option<Gso>,
-    room: usize,
-    out: (GsoKind, usize),
-) -> Option<(usize, Option<Gso>)> {
-    let (segment, gso) = match gso {
-        None => (payload.len(), None),
-        Some(gso) => {
-            let (segment, gso) = super_packet(number, payload, gso, out)?;
-            (segment, Some(gso))
-        }
-    };
-    (segment <= room).then_some((segment, gso))
+    [*c0, *c1] = checksum.to_be_bytes();
+    Some(())
 }
 
 #[inline(always)]
-fn super_packet(number: u8, payload: &[u8], gso: Gso, out: (GsoKind, usize)) -> Option<(usize, Gso)> {
-    let (tcp, ip_header_len) = out;
-    let header_len = transport::super_header_len(Transport::of(number), payload)?;
-    let kind = match (gso.kind, number) {
-        (GsoKind::TcpV4 | GsoKind::TcpV6, protocol::TCP) if gso.size > 0 => tcp,
-        (GsoKind::Udp, protocol::UDP) => GsoKind::Udp,
+fn echo(front: &mut [u8], new_type: u8, pseudo: Sum) -> Option<()> {
+    let [icmp_type, code, c0, c1] = front.first_chunk_mut::<4>()?;
+    let old = u32::from(u16::from_be_bytes([*icmp_type, *code]));
+    let delta = pseudo.word(u32::from(new_type) << 8).sub(Sum::ZERO.word(old));
+    [*c0, *c1] = checksum::update(u16::from_be_bytes([*c0, *c1]), delta).to_be_bytes();
+    [*icmp_type, *code] = [new_type, 0];
+    Some(())
+}
+
+/// What leaves at once.
+struct Size {
+    /// Bytes behind the IP header.
+    segment: usize,
+    /// Bytes of the transport header, of a super-packet.
+    l4_len: usize,
+}
+
+/// The size of a packet or of the segments of a super-packet, where it fits into `room`. What does not fit is
+/// left to the general way.
+#[inline(always)]
+fn sized(number: u8, payload: &[u8], offload: &Offload, room: usize) -> Option<Size> {
+    let size = match &offload.gso {
+        None => Size { segment: payload.len(), l4_len: 0 },
+        Some(gso) => super_packet(number, payload, gso)?,
+    };
+    (size.segment <= room).then_some(size)
+}
+
+#[inline(always)]
+fn super_packet(number: u8, payload: &[u8], gso: &Gso) -> Option<Size> {
+    let l4_len = match (gso.kind, number) {
+        (GsoKind::TcpV4 | GsoKind::TcpV6, protocol::TCP) if gso.size > 0 => Transport::Tcp,
+        (GsoKind::Udp, protocol::UDP) => Transport::Udp,
         _ => return None,
     };
-    // An IP header and at most 60 bytes.
-    let all_headers = (ip_header_len + header_len) as u16;
-    Some((header_len + usize::from(gso.size), Gso { kind, header_len: all_headers, ..gso }))
+    let l4_len = transport::super_header_len(l4_len, payload)?;
+    Some(Size { segment: l4_len + usize::from(gso.size), l4_len })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Outcome, v4_to_v6 as general_v6, v6_to_v4 as general_v4};
+    use super::super::{Fate, Translator, v4_to_v6 as general_v6, v6_to_v4 as general_v4};
     use super::*;
     use crate::{ClatMap, Parts, Pref64, Tos};
     use proptest::prelude::*;
@@ -360,9 +431,9 @@ mod tests {
         )
     }
 
-    fn whole(outcome: &Outcome, packet: &[u8]) -> Option<(Vec<u8>, Offload)> {
-        let Outcome::Forward(rewrite) = outcome else { return None };
-        Some((Parts::new(packet, rewrite.clone()).slices().concat(), rewrite.offload))
+    fn whole(rewrite: Rewrite, packet: &[u8]) -> (Vec<u8>, Offload) {
+        let offload = rewrite.offload;
+        (Parts::new(packet, rewrite).slices().concat(), offload)
     }
 
     proptest! {
@@ -377,11 +448,12 @@ mod tests {
             let header = HeaderV4 { tos, total_len, fragment, ttl, protocol: number, src: LOCAL, dst: dst.into() };
             let packet = [&header.bytes()[..], &payload].concat();
             let translator = translator(if fixed { Tos::Fixed(0x2e) } else { Tos::Copy }, mtu);
-            if let Some(fast) = v4_to_v6(&translator, &packet, offload) {
-                let fast = Outcome::Forward(fast.rewrite(&packet));
-                let general = general_v6::outcome(&translator, &packet, offload, &mut QueueState::new(1));
-                prop_assert!(whole(&fast, &packet).is_some());
-                prop_assert_eq!(whole(&fast, &packet), whole(&general, &packet));
+            let (pair, mut rewrite) = (translator.fast.as_ref().unwrap(), Rewrite::default());
+            if gather_v4_to_v6(pair, &packet, &offload, &mut rewrite) {
+                let mut general = Rewrite::default();
+                let fate = general_v6::fate(&translator, &packet, offload, &mut QueueState::new(1), &mut general);
+                prop_assert!(matches!(fate, Fate::Forward));
+                prop_assert_eq!(whole(rewrite, &packet), whole(general, &packet));
             } else {
                 let plain = flags & 0x3fff == 0 && ttl > 1 && offload.gso.is_none() && payload.len() < 1200;
                 let public = destination_v4(dst.into()) && Ipv4Addr::from(dst) != LOCAL;
@@ -405,11 +477,12 @@ mod tests {
             };
             let packet = [&header.bytes()[..], &payload].concat();
             let translator = translator(if fixed { Tos::Fixed(0x2e) } else { Tos::Copy }, mtu);
-            if let Some(fast) = v6_to_v4(&translator, &packet, offload, &mut QueueState::new(1)) {
-                let fast = Outcome::Forward(fast.rewrite(&packet));
-                let general = general_v4::outcome(&translator, &packet, offload, &mut QueueState::new(1));
-                prop_assert!(whole(&fast, &packet).is_some());
-                prop_assert_eq!(whole(&fast, &packet), whole(&general, &packet));
+            let (pair, mut rewrite) = (translator.fast.as_ref().unwrap(), Rewrite::default());
+            if gather_v6_to_v4(pair, &packet, &offload, &mut QueueState::new(1), &mut rewrite) {
+                let mut general = Rewrite::default();
+                let fate = general_v4::fate(&translator, &packet, offload, &mut QueueState::new(1), &mut general);
+                prop_assert!(matches!(fate, Fate::Forward));
+                prop_assert_eq!(whole(rewrite, &packet), whole(general, &packet));
             } else {
                 let plain = hop_limit > 1 && offload.gso.is_none() && payload.len() < 1200;
                 let public = source_v4(src.into()) && Ipv4Addr::from(src) != LOCAL;

@@ -52,7 +52,13 @@ pub(super) fn split(length: usize, start: usize, end: usize) -> (usize, Span) {
 }
 
 /// The whole ICMPv6 error.
-pub(super) fn emit_v6(packet: &[u8], header: HeaderV6, error: ErrorHeader, body: &Body) -> Rewrite {
+pub(super) fn emit_v6(
+    packet: &[u8],
+    header: HeaderV6,
+    error: ErrorHeader,
+    body: &Body,
+    rewrite: &mut Rewrite,
+) {
     let cap = MAX_ERROR_V6 - ipv6::HEADER_LEN - icmp::HEADER_LEN;
     let (tail, extra, units) = lay_out(packet, body, cap, 8);
     let payload_len = icmp::HEADER_LEN + body.quoted.len() + tail.len() + extra.len();
@@ -64,11 +70,10 @@ pub(super) fn emit_v6(packet: &[u8], header: HeaderV6, error: ErrorHeader, body:
     }
     let pseudo = pseudo_v6(header.src, header.dst, u32::from(payload_len), protocol::ICMPV6);
     let front = with_checksum(pseudo, packet, error, body, tail, &extra);
-    let mut rewrite = Rewrite { tail, extra, ..Rewrite::default() };
+    (rewrite.tail, rewrite.extra) = (tail, extra);
     rewrite.head.push(&HeaderV6 { payload_len, ..header }.bytes());
     rewrite.head.push(&front);
     rewrite.head.push(body.quoted.as_slice());
-    rewrite
 }
 
 /// The whole ICMPv4 error, of at most `max` bytes.
@@ -78,7 +83,8 @@ pub(super) fn emit_v4(
     error: ErrorHeader,
     body: &Body,
     max: usize,
-) -> Rewrite {
+    rewrite: &mut Rewrite,
+) {
     let headers = ipv4::HEADER_LEN + icmp::HEADER_LEN;
     let (tail, extra, units) = lay_out(packet, body, max.saturating_sub(headers), 4);
     let total_len = headers + body.quoted.len() + tail.len() + extra.len();
@@ -89,11 +95,10 @@ pub(super) fn emit_v4(
         error.rest[1] = units;
     }
     let front = with_checksum(Sum::ZERO, packet, error, body, tail, &extra);
-    let mut rewrite = Rewrite { tail, extra, ..Rewrite::default() };
+    (rewrite.tail, rewrite.extra) = (tail, extra);
     rewrite.head.push(&HeaderV4 { total_len, ..header }.bytes());
     rewrite.head.push(&front);
     rewrite.head.push(body.quoted.as_slice());
-    rewrite
 }
 
 fn with_checksum(

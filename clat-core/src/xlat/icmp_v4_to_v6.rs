@@ -33,7 +33,8 @@ pub(super) fn error<M: AddressMap>(
     packet: &[u8],
     ip: &Ipv4<'_>,
     header: HeaderV6,
-) -> Result<Rewrite, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<(), Refusal> {
     let message = ip.payload();
     let (front, quote) =
         message.split_first_chunk::<{ icmp::HEADER_LEN }>().ok_or(DropReason::TruncatedTransport)?;
@@ -50,7 +51,8 @@ pub(super) fn error<M: AddressMap>(
         extension: if carries_extension(error.icmp_type) { extension } else { Span::default() },
         object: None,
     };
-    Ok(icmp_error::emit_v6(packet, header, error, &body))
+    icmp_error::emit_v6(packet, header, error, &body, rewrite);
+    Ok(())
 }
 
 /// The length of the quoted packet where an extension follows, in bytes (RFC 4884 section 4.1).

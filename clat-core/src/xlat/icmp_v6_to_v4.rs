@@ -44,7 +44,8 @@ pub(super) fn error<M: AddressMap>(
     packet: &[u8],
     message: &Message<'_>,
     header: HeaderV4,
-) -> Result<Rewrite, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<(), Refusal> {
     let (ip, chain) = (message.ip, message.chain);
     let (front, quote) =
         message.bytes.split_first_chunk::<{ icmp::HEADER_LEN }>().ok_or(DropReason::TruncatedTransport)?;
@@ -64,7 +65,8 @@ pub(super) fn error<M: AddressMap>(
         extension: if carries { extension } else { Span::default() },
         object: message.native.filter(|_| carries),
     };
-    Ok(icmp_error::emit_v4(packet, header, error, &body, max_error_v4(&translator.policy)))
+    icmp_error::emit_v4(packet, header, error, &body, max_error_v4(&translator.policy), rewrite);
+    Ok(())
 }
 
 /// The length of the quoted packet where an extension follows, in bytes (RFC 4884 section 4.4).

@@ -1,7 +1,6 @@
 //! Translation in the packet's own buffer: the head is written over the old one, the tail stays.
 
-use super::fast::{self, Fast};
-use super::{Outcome, Translator, v4_to_v6, v6_to_v4};
+use super::{Fate, Translator, fast, v4_to_v6, v6_to_v4};
 use crate::parts::Rewrite;
 use crate::{AddressMap, DropReason, InPlace, Offload, QueueState};
 use core::ops::Range;
@@ -11,33 +10,18 @@ pub(super) fn translate<'b, M: AddressMap>(
     translator: &Translator<M>,
     buf: &'b mut [u8],
     packet: Range<usize>,
-    offload: Offload,
+    mut offload: Offload,
     state: &mut QueueState,
 ) -> InPlace<'b> {
-    let bytes = buf.get(packet.clone()).unwrap_or_default();
-    let written = match bytes.first().map(|b| b >> 4) {
-        Some(4) => fast::v4_to_v6(translator, bytes, offload)
-            .and_then(|fast| Some((patch(&fast, packet.start, buf)?, fast.offload))),
-        Some(6) => fast::v6_to_v4(translator, bytes, offload, state)
-            .and_then(|fast| Some((patch(&fast, packet.start, buf)?, fast.offload))),
+    let written = match (buf.get(packet.start).map(|b| b >> 4), &translator.fast) {
+        (Some(4), Some(pair)) => fast::in_place_v4_to_v6(pair, buf, &packet, &mut offload),
+        (Some(6), Some(pair)) => fast::in_place_v6_to_v4(pair, buf, &packet, &mut offload, state),
         _ => None,
     };
     match written {
-        Some((range, offload)) => InPlace::Forward(range, offload),
+        Some(range) => InPlace::Forward(range, offload),
         None => general(translator, buf, packet, offload, state),
     }
-}
-
-/// Puts the header right before the payload and the front of the payload over its old one.
-#[inline(always)]
-fn patch<const H: usize>(fast: &Fast<H>, start: usize, buf: &mut [u8]) -> Option<Range<usize>> {
-    let payload = start.checked_add(fast.payload.start())?;
-    let end = payload.checked_add(fast.payload.len())?;
-    let (before, behind) = buf.split_at_mut_checked(payload)?;
-    let header = before.last_chunk_mut::<H>()?;
-    fast.front.patch(behind)?;
-    *header = fast.header;
-    Some(payload.saturating_sub(H)..end)
 }
 
 #[cold]
@@ -49,19 +33,20 @@ fn general<'b, M: AddressMap>(
     state: &mut QueueState,
 ) -> InPlace<'b> {
     let bytes = buf.get(packet.clone()).unwrap_or_default();
-    let outcome = match bytes.first().map(|b| b >> 4) {
-        Some(4) => v4_to_v6::outcome(translator, bytes, offload, state),
-        Some(6) => v6_to_v4::outcome(translator, bytes, offload, state),
-        Some(_) => Outcome::Drop(DropReason::BadVersion),
-        None => Outcome::Drop(DropReason::Truncated),
+    let mut rewrite = Rewrite::default();
+    let fate = match bytes.first().map(|b| b >> 4) {
+        Some(4) => v4_to_v6::fate(translator, bytes, offload, state, &mut rewrite),
+        Some(6) => v6_to_v4::fate(translator, bytes, offload, state, &mut rewrite),
+        Some(_) => Fate::Drop(DropReason::BadVersion),
+        None => Fate::Drop(DropReason::Truncated),
     };
-    if let Outcome::Forward(rewrite) = &outcome
-        && let Some(range) = write(rewrite, packet.start, buf)
+    if let Fate::Forward = &fate
+        && let Some(range) = write(&rewrite, packet.start, buf)
     {
         return InPlace::Forward(range, rewrite.offload);
     }
     let bytes = buf.get(packet).unwrap_or_default();
-    InPlace::Other(outcome.of(bytes))
+    InPlace::Other(fate.of(bytes, rewrite))
 }
 
 /// Puts the head right before the tail. `None`, and nothing written, where that cannot be.

@@ -48,21 +48,22 @@ pub struct Translator<M> {
     fast: Option<fast::Pair>,
 }
 
-/// A [`Verdict`] that does not hold the packet yet.
-enum Outcome {
-    Forward(Rewrite),
+/// A [`Verdict`] whose packet stands in a [`Rewrite`]: that one is too long to be handed around.
+enum Fate {
+    Forward,
     Fragment(fragments::Pieces),
-    Reply(Rewrite, DropReason),
+    Reply(DropReason),
     Drop(DropReason),
     Segment,
 }
 
-impl Outcome {
-    fn of(self, packet: &[u8]) -> Verdict<'_> {
+impl Fate {
+    #[inline]
+    fn of(self, packet: &[u8], rewrite: Rewrite) -> Verdict<'_> {
         match self {
-            Self::Forward(rewrite) => Verdict::Forward(Parts::new(packet, rewrite)),
+            Self::Forward => Verdict::Forward(Parts::new(packet, rewrite)),
             Self::Fragment(pieces) => Verdict::Fragment(Fragments::new(packet, pieces)),
-            Self::Reply(rewrite, reason) => Verdict::Reply(Parts::new(packet, rewrite), reason),
+            Self::Reply(reason) => Verdict::Reply(Parts::new(packet, rewrite), reason),
             Self::Drop(reason) => Verdict::Drop(reason),
             Self::Segment => Verdict::Segment,
         }
@@ -114,20 +115,24 @@ impl<M: AddressMap> Translator<M> {
 
     /// Translates an IPv4 packet (RFC 7915 section 4).
     pub fn v4_to_v6<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        let outcome = match fast::v4_to_v6(self, packet, offload) {
-            Some(fast) => Outcome::Forward(fast.rewrite(packet)),
-            None => v4_to_v6::outcome(self, packet, offload, state),
-        };
-        outcome.of(packet)
+        let mut rewrite = Rewrite::default();
+        if let Some(pair) = &self.fast
+            && fast::gather_v4_to_v6(pair, packet, &offload, &mut rewrite)
+        {
+            return Verdict::Forward(Parts::new(packet, rewrite));
+        }
+        v4_to_v6::fate(self, packet, offload, state, &mut rewrite).of(packet, rewrite)
     }
 
     /// Translates an IPv6 packet (RFC 7915 section 5).
     pub fn v6_to_v4<'p>(&self, packet: &'p [u8], offload: Offload, state: &mut QueueState) -> Verdict<'p> {
-        let outcome = match fast::v6_to_v4(self, packet, offload, state) {
-            Some(fast) => Outcome::Forward(fast.rewrite(packet)),
-            None => v6_to_v4::outcome(self, packet, offload, state),
-        };
-        outcome.of(packet)
+        let mut rewrite = Rewrite::default();
+        if let Some(pair) = &self.fast
+            && fast::gather_v6_to_v4(pair, packet, &offload, state, &mut rewrite)
+        {
+            return Verdict::Forward(Parts::new(packet, rewrite));
+        }
+        v6_to_v4::fate(self, packet, offload, state, &mut rewrite).of(packet, rewrite)
     }
 
     /// Translates the packet at `packet` in its own buffer.

@@ -1,7 +1,7 @@
 //! Packets that are not translated, and the ICMP errors that say so (RFC 7915 sections 4.4 and 5.4).
 
 use super::chain::Chain;
-use super::{Outcome, Translator};
+use super::{Fate, Translator};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{Sum, pseudo_v6};
 use crate::wire::icmp::{self, ErrorHeader};
@@ -104,13 +104,15 @@ pub(super) fn refuse_v4<M>(
     packet: &[u8],
     refusal: Refusal,
     state: &mut QueueState,
-) -> Outcome {
+    rewrite: &mut Rewrite,
+) -> Fate {
     let Refusal { reason, answer } = refusal;
-    let (Some(answer), Ok(ip)) = (answer, Ipv4::parse(packet)) else { return Outcome::Drop(reason) };
+    let (Some(answer), Ok(ip)) = (answer, Ipv4::parse(packet)) else { return Fate::Drop(reason) };
     if !may_answer_v4(&ip) || !may_send(&translator.policy, state) {
-        return Outcome::Drop(reason);
+        return Fate::Drop(reason);
     }
-    Outcome::Reply(reply_v4(&translator.policy, packet, &ip, answer, state), reason)
+    reply_v4(&translator.policy, packet, &ip, answer, state, rewrite);
+    Fate::Reply(reason)
 }
 
 /// Drops an IPv6 packet whose addresses are in order, with an answer where one may be given.
@@ -120,14 +122,16 @@ pub(super) fn refuse_v6<M>(
     packet: &[u8],
     refusal: Refusal,
     state: &mut QueueState,
-) -> Outcome {
+    rewrite: &mut Rewrite,
+) -> Fate {
     let Refusal { reason, answer } = refusal;
-    let (Some(answer), Ok(ip)) = (answer, Ipv6::parse(packet)) else { return Outcome::Drop(reason) };
-    let Ok(chain) = super::chain::walk(ip.next_header(), ip.payload()) else { return Outcome::Drop(reason) };
+    let (Some(answer), Ok(ip)) = (answer, Ipv6::parse(packet)) else { return Fate::Drop(reason) };
+    let Ok(chain) = super::chain::walk(ip.next_header(), ip.payload()) else { return Fate::Drop(reason) };
     if !may_answer_v6(&ip, &chain) || !may_send(&translator.policy, state) {
-        return Outcome::Drop(reason);
+        return Fate::Drop(reason);
     }
-    Outcome::Reply(reply_v6(&translator.policy, packet, &ip, answer), reason)
+    reply_v6(&translator.policy, packet, &ip, answer, rewrite);
+    Fate::Reply(reason)
 }
 
 fn may_send(policy: &Policy, state: &mut QueueState) -> bool {
@@ -162,7 +166,8 @@ fn reply_v4(
     ip: &Ipv4<'_>,
     answer: Answer,
     state: &mut QueueState,
-) -> Rewrite {
+    rewrite: &mut Rewrite,
+) {
     let (src, dst) = (policy.v4_error_source, ip.src());
     let headers = ipv4::HEADER_LEN + icmp::HEADER_LEN;
     let quote = Span::new(0, ip.total_len().min(max_error_v4(policy).saturating_sub(headers)));
@@ -177,14 +182,13 @@ fn reply_v4(
         src,
         dst,
     };
-    let mut rewrite = Rewrite { tail: quote, ..Rewrite::default() };
+    rewrite.tail = quote;
     rewrite.head.push(&header.bytes());
     rewrite.head.push(&error.bytes(sum.checksum()));
-    rewrite
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn reply_v6(policy: &Policy, packet: &[u8], ip: &Ipv6<'_>, answer: Answer) -> Rewrite {
+fn reply_v6(policy: &Policy, packet: &[u8], ip: &Ipv6<'_>, answer: Answer, rewrite: &mut Rewrite) {
     let (src, dst) = (policy.v6_error_source.unwrap_or(ip.dst()), ip.src());
     let headers = ipv6::HEADER_LEN + icmp::HEADER_LEN;
     let whole = ipv6::HEADER_LEN + ip.payload().len();
@@ -202,8 +206,7 @@ fn reply_v6(policy: &Policy, packet: &[u8], ip: &Ipv6<'_>, answer: Answer) -> Re
         src,
         dst,
     };
-    let mut rewrite = Rewrite { tail: quote, ..Rewrite::default() };
+    rewrite.tail = quote;
     rewrite.head.push(&header.bytes());
     rewrite.head.push(&error.bytes(sum.checksum()));
-    rewrite
 }

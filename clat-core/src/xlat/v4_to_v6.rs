@@ -2,7 +2,7 @@
 
 use super::refusal::{self, Answer, Refusal};
 use super::transport::{self, L4, Transport};
-use super::{Outcome, Translator, fragments, icmp_v4_to_v6, options};
+use super::{Fate, Translator, fragments, icmp_v4_to_v6, options};
 use crate::addr::{destination_v4, is_private_v4, source_v4};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::{Sum, pseudo_v6};
@@ -24,15 +24,16 @@ struct Outgoing {
 }
 
 #[inline]
-pub(super) fn outcome<M: AddressMap>(
+pub(super) fn fate<M: AddressMap>(
     translator: &Translator<M>,
     packet: &[u8],
     offload: Offload,
     state: &mut QueueState,
-) -> Outcome {
-    match translate(translator, packet, offload) {
-        Ok(outcome) => outcome,
-        Err(refusal) => refusal::refuse_v4(translator, packet, refusal, state),
+    rewrite: &mut Rewrite,
+) -> Fate {
+    match translate(translator, packet, offload, rewrite) {
+        Ok(fate) => fate,
+        Err(refusal) => refusal::refuse_v4(translator, packet, refusal, state, rewrite),
     }
 }
 
@@ -41,7 +42,8 @@ fn translate<M: AddressMap>(
     translator: &Translator<M>,
     packet: &[u8],
     offload: Offload,
-) -> Result<Outcome, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let ip = Ipv4::parse(packet)?;
     let (src, dst) = addresses(translator, &ip)?;
     if !ip.options().is_empty() {
@@ -60,7 +62,7 @@ fn translate<M: AddressMap>(
         dst,
     };
     if next_header == protocol::ICMPV6 && is_error(&ip) {
-        return icmp_v4_to_v6::error(translator, packet, &ip, header).map(Outcome::Forward);
+        return icmp_v4_to_v6::error(translator, packet, &ip, header, rewrite).map(|()| Fate::Forward);
     }
     let fragment = ip.fragment();
     check_fragment(fragment, ip.payload().len())?;
@@ -72,7 +74,7 @@ fn translate<M: AddressMap>(
     };
     let payload = Span::new(ip.header_len(), ip.total_len());
     let outgoing = Outgoing { header, fragment, l4, transport, payload };
-    send(&translator.policy, packet, &outgoing, offload)
+    send(&translator.policy, packet, &outgoing, offload, rewrite)
 }
 
 /// Source and destination by the mapping (RFC 7915 section 6); martians and foreign sources dropped.
@@ -200,17 +202,24 @@ fn udp_without_checksum(
 
 /// Sizes: whole, in pieces, or not at all (RFC 7915 sections 4 and 4.1).
 #[inline]
-fn send(policy: &Policy, packet: &[u8], out: &Outgoing, offload: Offload) -> Result<Outcome, Refusal> {
+fn send(
+    policy: &Policy,
+    packet: &[u8],
+    out: &Outgoing,
+    offload: Offload,
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let is_fragment = out.fragment.is_fragment();
     let fragment_len = if is_fragment { ipv6::FRAGMENT_LEN } else { 0 };
     let headers = ipv6::HEADER_LEN + fragment_len;
     let df = out.fragment.dont_fragment();
     let limit = if df { policy.v6_mtu } else { policy.lowest_v6_mtu } as usize;
     if let Some(gso) = offload.gso {
-        return send_super_packet(policy, packet, out, offload, gso, limit);
+        return send_super_packet(policy, packet, out, offload, (gso, limit), rewrite);
     }
     if headers + out.payload.len() <= limit {
-        return Ok(Outcome::Forward(whole(out, offload, None)));
+        whole(out, offload, None, rewrite);
+        return Ok(Fate::Forward);
     }
     if df {
         // What the host may send is smaller by the header, and by the Fragment Header of a fragment.
@@ -218,7 +227,7 @@ fn send(policy: &Policy, packet: &[u8], out: &Outgoing, offload: Offload) -> Res
         return Err(Refusal::new(DropReason::TooBig, Answer::TooBig(mtu)));
     }
     let l4 = out.transport.completed(out.l4, out.payload.of(packet), offload.csum);
-    Ok(Outcome::Fragment(fragments::Pieces {
+    Ok(Fate::Fragment(fragments::Pieces {
         template: fragments::Template::V6(out.header, u32::from(out.fragment.ident)),
         l4,
         payload: out.payload,
@@ -235,9 +244,9 @@ fn send_super_packet(
     packet: &[u8],
     out: &Outgoing,
     offload: Offload,
-    gso: Gso,
-    limit: usize,
-) -> Result<Outcome, Refusal> {
+    (gso, limit): (Gso, usize),
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let Some(l4_len) = transport::super_header_len(out.transport, out.payload.of(packet)) else {
         return Err(DropReason::TruncatedTransport.into());
     };
@@ -249,21 +258,19 @@ fn send_super_packet(
         GsoKind::Udp if out.fragment.dont_fragment() => {
             return Err(Refusal::new(DropReason::TooBig, Answer::TooBig(policy.v6_mtu.saturating_sub(20))));
         }
-        GsoKind::TcpV4 | GsoKind::TcpV6 | GsoKind::Udp => return Ok(Outcome::Segment),
+        GsoKind::TcpV4 | GsoKind::TcpV6 | GsoKind::Udp => return Ok(Fate::Segment),
     };
     let size = u16::try_from(size).unwrap_or(gso.size);
     let header_len = u16::try_from(ipv6::HEADER_LEN + l4_len).unwrap_or_default();
     let gso = Gso { kind, size, header_len, ..gso };
-    Ok(Outcome::Forward(whole(out, offload, Some(gso))))
+    whole(out, offload, Some(gso), rewrite);
+    Ok(Fate::Forward)
 }
 
 #[inline]
 #[allow(clippy::cast_possible_truncation)]
-fn whole(out: &Outgoing, offload: Offload, gso: Option<Gso>) -> Rewrite {
-    let mut rewrite = Rewrite {
-        tail: Span::new(out.payload.start() + out.l4.len(), out.payload.start() + out.payload.len()),
-        ..Rewrite::default()
-    };
+fn whole(out: &Outgoing, offload: Offload, gso: Option<Gso>, rewrite: &mut Rewrite) {
+    rewrite.tail = Span::new(out.payload.start() + out.l4.len(), out.payload.start() + out.payload.len());
     let head = &mut rewrite.head;
     if out.fragment.is_fragment() {
         let payload_len = (out.payload.len() + ipv6::FRAGMENT_LEN) as u16;
@@ -283,5 +290,4 @@ fn whole(out: &Outgoing, offload: Offload, gso: Option<Gso>) -> Rewrite {
     let csum = offload.csum.moved_to(head.len() as u16);
     out.l4.push_to(head);
     rewrite.offload = Offload { csum, gso };
-    rewrite
 }

@@ -4,7 +4,7 @@ use super::chain::{self, Chain};
 use super::icmp_v6_to_v4::Message;
 use super::refusal::{self, Answer, Refusal};
 use super::transport::{self, L4, Transport};
-use super::{Outcome, Translator, fragment_field, fragments, icmp_v6_to_v4};
+use super::{Fate, Translator, fragment_field, fragments, icmp_v6_to_v4};
 use crate::addr::{is_private_v4, source_v4, source_v6};
 use crate::parts::{Rewrite, Span};
 use crate::wire::checksum::Sum;
@@ -33,15 +33,16 @@ struct Source {
 }
 
 #[inline]
-pub(super) fn outcome<M: AddressMap>(
+pub(super) fn fate<M: AddressMap>(
     translator: &Translator<M>,
     packet: &[u8],
     offload: Offload,
     state: &mut QueueState,
-) -> Outcome {
-    match translate(translator, packet, offload, state) {
-        Ok(outcome) => outcome,
-        Err(refusal) => refusal::refuse_v6(translator, packet, refusal, state),
+    rewrite: &mut Rewrite,
+) -> Fate {
+    match translate(translator, packet, offload, state, rewrite) {
+        Ok(fate) => fate,
+        Err(refusal) => refusal::refuse_v6(translator, packet, refusal, state, rewrite),
     }
 }
 
@@ -51,7 +52,8 @@ fn translate<M: AddressMap>(
     packet: &[u8],
     offload: Offload,
     state: &mut QueueState,
-) -> Result<Outcome, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let ip = Ipv6::parse(packet)?;
     let chain = chain::walk(ip.next_header(), ip.payload())?;
     let payload = ip.payload().get(chain.len..).unwrap_or_default();
@@ -71,12 +73,13 @@ fn translate<M: AddressMap>(
     };
     if chain.protocol == protocol::ICMPV6 {
         let message = Message { ip: &ip, chain: &chain, bytes: payload, native: source.native };
-        return icmp(translator, packet, &message, header, offload, state);
+        return icmp(translator, packet, &message, header, offload, state, rewrite);
     }
     let transport = Transport::of(chain.protocol);
     let l4 = transport_header(&ip, &chain, transport, payload, (source.v4, dst), offload)?;
     let payload = span(&chain, payload);
-    send(&translator.policy, packet, &chain, Outgoing { header, l4, transport, payload }, offload, state)
+    let out = Outgoing { header, l4, transport, payload };
+    send(&translator.policy, packet, &chain, out, offload, state, rewrite)
 }
 
 /// Where the payload behind the chain stands in the packet.
@@ -174,7 +177,8 @@ fn icmp<M: AddressMap>(
     mut header: HeaderV4,
     offload: Offload,
     state: &mut QueueState,
-) -> Result<Outcome, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let chain = message.chain;
     if chain.fragment.is_some_and(|f| !f.is_atomic()) {
         return Err(Refusal::prohibited(DropReason::FragmentedIcmp));
@@ -185,12 +189,12 @@ fn icmp<M: AddressMap>(
             // No error is longer than what may be fragmented.
             None => fragment_field::of_whole(state.next_ident(header.src, header.dst, header.protocol), 0),
         };
-        return icmp_v6_to_v4::error(translator, packet, message, header).map(Outcome::Forward);
+        return icmp_v6_to_v4::error(translator, packet, message, header, rewrite).map(|()| Fate::Forward);
     }
     let l4 = icmp_v6_to_v4::echo(message.ip, message.bytes)?;
     let payload = span(chain, message.bytes);
     let out = Outgoing { header, l4, transport: Transport::Opaque, payload };
-    send(&translator.policy, packet, chain, out, offload, state)
+    send(&translator.policy, packet, chain, out, offload, state, rewrite)
 }
 
 /// RFC 7915 section 5.5. Later fragments have no transport header; a UDP checksum of zero (RFC 6935)
@@ -229,7 +233,8 @@ fn send(
     mut out: Outgoing,
     offload: Offload,
     state: &mut QueueState,
-) -> Result<Outcome, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let total_len = ipv4::HEADER_LEN + out.payload.len();
     let segment_len = match offload.gso {
         None => total_len,
@@ -246,16 +251,17 @@ fn send(
         }
     };
     if let Some(gso) = offload.gso {
-        return send_super_packet(policy, &out, offload, gso, segment_len);
+        return send_super_packet(policy, out, offload, gso, segment_len, rewrite);
     }
     if total_len <= policy.v4_mtu as usize && total_len <= usize::from(u16::MAX) {
         out.header.total_len = total_len as u16;
-        return Ok(Outcome::Forward(whole(&out, offload, None)));
+        whole(&out, offload, None, rewrite);
+        return Ok(Fate::Forward);
     }
     if out.header.fragment.dont_fragment() {
         return Err(Refusal::new(DropReason::TooBig, Answer::TooBig(mtu_v6(policy))));
     }
-    Ok(Outcome::Fragment(pieces(policy, packet, out, offload)))
+    Ok(Fate::Fragment(pieces(policy, packet, out, offload)))
 }
 
 /// The MTU that the sender is told: what fits once the header has become smaller.
@@ -281,36 +287,37 @@ fn pieces(policy: &Policy, packet: &[u8], out: Outgoing, offload: Offload) -> fr
 #[allow(clippy::cast_possible_truncation)]
 fn send_super_packet(
     policy: &Policy,
-    out: &Outgoing,
+    mut out: Outgoing,
     offload: Offload,
     gso: Gso,
     segment_len: usize,
-) -> Result<Outcome, Refusal> {
+    rewrite: &mut Rewrite,
+) -> Result<Fate, Refusal> {
     let total_len = ipv4::HEADER_LEN + out.payload.len();
     let header_len = segment_len.saturating_sub(usize::from(gso.size));
     let size = usize::from(gso.size).min((policy.v4_mtu as usize).saturating_sub(header_len));
     let fits = size == usize::from(gso.size);
     let kind = match gso.kind {
-        _ if total_len > usize::from(u16::MAX) => return Ok(Outcome::Segment),
+        _ if total_len > usize::from(u16::MAX) => return Ok(Fate::Segment),
         GsoKind::TcpV4 | GsoKind::TcpV6 if size > 0 => GsoKind::TcpV4,
         GsoKind::Udp if fits => GsoKind::Udp,
         GsoKind::Udp if out.header.fragment.dont_fragment() => {
             return Err(Refusal::new(DropReason::TooBig, Answer::TooBig(mtu_v6(policy))));
         }
-        GsoKind::TcpV4 | GsoKind::TcpV6 | GsoKind::Udp => return Ok(Outcome::Segment),
+        GsoKind::TcpV4 | GsoKind::TcpV6 | GsoKind::Udp => return Ok(Fate::Segment),
     };
     let gso = Gso { kind, size: size as u16, header_len: header_len as u16, ..gso };
-    let header = HeaderV4 { total_len: total_len as u16, ..out.header };
-    Ok(Outcome::Forward(whole(&Outgoing { header, ..*out }, offload, Some(gso))))
+    out.header.total_len = total_len as u16;
+    whole(&out, offload, Some(gso), rewrite);
+    Ok(Fate::Forward)
 }
 
 #[inline]
-fn whole(out: &Outgoing, offload: Offload, gso: Option<Gso>) -> Rewrite {
+fn whole(out: &Outgoing, offload: Offload, gso: Option<Gso>, rewrite: &mut Rewrite) {
     let (start, end) = (out.payload.start(), out.payload.start() + out.payload.len());
-    let mut rewrite = Rewrite { tail: Span::new(start + out.l4.len(), end), ..Rewrite::default() };
+    rewrite.tail = Span::new(start + out.l4.len(), end);
     rewrite.head.push(&out.header.bytes());
     out.l4.push_to(&mut rewrite.head);
     let csum = offload.csum.moved_to(ipv4::HEADER_LEN as u16);
     rewrite.offload = Offload { csum, gso };
-    rewrite
 }
