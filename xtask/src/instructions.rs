@@ -3,6 +3,8 @@
 //! Instructions, since they do not wobble on a shared machine. Valgrind counts a run of few and a run of
 //! many packets; the difference is what a packet costs. Gungraun does the same, but its runner takes
 //! minutes to build on every new machine, and it keeps baselines outside of the repository.
+//!
+//! The floor (`benches/src/floor.rs`) and the crate interproto are counted for comparison, and not held.
 
 use crate::workspace;
 use anyhow::{Context, Result, bail, ensure};
@@ -18,25 +20,14 @@ const TOLERANCE_PERCENT: f64 = 2.0;
 /// Packets of the short and of the long run.
 const RUNS: (u64, u64) = (500, 1500);
 
-const CASES: [&str; 17] = [
-    "v4_udp_64",
-    "v4_tcp_64",
-    "v4_tcp_576",
-    "v4_tcp_1400",
-    "v4_tcp_64k",
-    "v4_echo_64",
-    "v4_error",
-    "v4_fragment",
-    "v6_udp_64",
-    "v6_tcp_64",
-    "v6_tcp_576",
-    "v6_tcp_1400",
-    "v6_tcp_64k",
-    "v6_echo_64",
-    "v6_error",
-    "v6_fragment",
-    "v6_extensions",
-];
+/// The same for what sums up the whole payload of each packet.
+const SHORT_RUNS: (u64, u64) = (20, 60);
+
+/// What a case was counted as, with the instructions of each way.
+struct Counted {
+    case: String,
+    ways: BTreeMap<&'static str, u64>,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -46,18 +37,32 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let program = build()?;
-    let restore = per_packet(&program, "v4_tcp_64", "restore")?;
-    let mut counts = BTreeMap::new();
-    for case in CASES {
-        let in_place = per_packet(&program, case, "in_place")?.saturating_sub(restore);
-        counts.insert(format!("{case} in_place"), in_place);
-        counts.insert(format!("{case} gather"), per_packet(&program, case, "gather")?);
-    }
+    let counted = Counter::new(build()?)?.all()?;
+    let held = held(&counted);
     if options.save {
-        std::fs::write(baseline(), render(&counts))?;
+        std::fs::write(baseline(), render(&held))?;
     }
-    compare(&counts, &read_baseline()?)
+    print(&counted);
+    compare(&held, &read_baseline()?)
+}
+
+/// What the baseline holds, by case and way.
+fn held(counted: &[Counted]) -> BTreeMap<String, u64> {
+    let ours = counted.iter().flat_map(|c| c.ways.iter().map(move |(way, count)| (&c.case, *way, *count)));
+    ours.filter(|(_, way, _)| matches!(*way, "in_place" | "gather"))
+        .map(|(case, way, count)| (format!("{case} {way}"), count))
+        .collect()
+}
+
+fn print(counted: &[Counted]) {
+    println!("| instructions a packet | in place | gather | floor, in place | interproto |");
+    println!("| --- | --- | --- | --- | --- |");
+    for Counted { case, ways } in counted {
+        let count = |way| ways.get(way).map_or_else(|| "-".to_owned(), u64::to_string);
+        let [in_place, gather, floor] = [count("in_place"), count("gather"), count("floor")];
+        println!("| {case} | {in_place} | {gather} | {floor} | {} |", count("interproto"));
+    }
+    println!();
 }
 
 fn baseline() -> PathBuf {
@@ -76,8 +81,45 @@ fn build() -> Result<PathBuf> {
     Ok(target.join("release").join("examples").join("count"))
 }
 
-fn per_packet(program: &Path, case: &str, way: &str) -> Result<u64> {
-    let (few, many) = RUNS;
+/// The program that is counted, and what putting a packet back costs it.
+struct Counter {
+    program: PathBuf,
+    restore: u64,
+}
+
+impl Counter {
+    fn new(program: PathBuf) -> Result<Self> {
+        let restore = per_packet(&program, "v4_tcp_64", "restore", RUNS)?;
+        Ok(Self { program, restore })
+    }
+
+    /// Every case, in every way that it has.
+    fn all(&self) -> Result<Vec<Counted>> {
+        let out = Command::new(&self.program).output().context("the list of cases")?;
+        let list = String::from_utf8(out.stdout)?;
+        list.lines().map(|line| self.case(line)).collect()
+    }
+
+    /// A line of the list: a case and its ways.
+    fn case(&self, line: &str) -> Result<Counted> {
+        let mut words = line.split(' ');
+        let case = words.next().unwrap_or_default().to_owned();
+        let mut ways = BTreeMap::new();
+        for way in words {
+            let count = |runs| per_packet(&self.program, &case, way, runs);
+            match way {
+                "in_place" => ways.insert("in_place", count(RUNS)?.saturating_sub(self.restore)),
+                "floor" => ways.insert("floor", count(RUNS)?.saturating_sub(self.restore)),
+                "gather" => ways.insert("gather", count(RUNS)?),
+                "interproto" => ways.insert("interproto", count(SHORT_RUNS)?),
+                other => bail!("{case}: unknown way {other}"),
+            };
+        }
+        Ok(Counted { case, ways })
+    }
+}
+
+fn per_packet(program: &Path, case: &str, way: &str, (few, many): (u64, u64)) -> Result<u64> {
     let total = |n| instructions(program, &[case, way, &u64::to_string(&n)]);
     Ok((total(many)? - total(few)?) / (many - few))
 }
