@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs::read_to_string;
 
 /// Counters that stay where they are as long as every packet is well-formed.
-const STRICT: [&str; 11] = [
+const STRICT: [&str; 13] = [
     "Tcp.InCsumErrors",
     "Tcp.InErrs",
     "Udp.InCsumErrors",
@@ -18,6 +18,9 @@ const STRICT: [&str; 11] = [
     "Icmp6InCsumErrors",
     "Ip6InTruncatedPkts",
     "IpExt.InTruncatedPkts",
+    // A packet in fragments of which one never came.
+    "Ip.ReasmFails",
+    "Ip6ReasmFails",
 ];
 /// These also count a hop limit that ran out while forwarding.
 const HEADERS: [&str; 2] = ["Ip.InHdrErrors", "Ip6InHdrErrors"];
