@@ -8,8 +8,9 @@ use clat_linux::icmp6::Icmp6;
 use clat_linux::plan::Plan;
 use clat_linux::watch::Watch;
 use control_common::{Namespace, index, run};
-use std::net::Ipv6Addr;
-use std::process::{Child, Command, Stdio};
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 const NEIGHBOUR_SOLICITATION: u8 = 135;
@@ -94,28 +95,32 @@ fn connect(reachable_ms: u32) -> Option<(Namespace, Namespace)> {
     Some((host, router))
 }
 
-/// How many questions the router has asked on its link.
-fn questions(router: &Namespace) -> u64 {
-    let text = run(&format!("ip netns exec {} cat /proc/net/dev_snmp6/lan0", router.name));
-    let line = text.lines().find(|line| line.starts_with("Icmp6OutNeighborSolicits"));
-    line.and_then(|line| line.split_whitespace().last()?.parse().ok()).expect("the counter")
+/// A program in the router's namespace that ends with the value, and what it writes.
+struct Beside {
+    child: Child,
+    said: PathBuf,
 }
 
-/// Packets for the address all the while; ends with the value.
-struct Traffic(Child);
+impl Beside {
+    fn start(router: &Namespace, line: &str) -> Self {
+        let said = std::env::temp_dir().join(format!("{}-{}", router.name, line.len()));
+        let out = File::create(&said).expect("a file");
+        let err = out.try_clone().expect("its twin");
+        let words = ["netns", "exec", &router.name].into_iter().chain(line.split_whitespace());
+        let child = Command::new("ip").args(words).stdout(out).stderr(err).spawn().expect("ip");
+        Self { child, said }
+    }
 
-impl Traffic {
-    fn start(router: &Namespace, addr: Ipv6Addr) -> Self {
-        let addr = addr.to_string();
-        let words = ["netns", "exec", &router.name, "ping", "-6", "-q", "-i", "0.5", &addr];
-        Self(Command::new("ip").args(words).stdout(Stdio::null()).spawn().expect("ping"))
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.said).expect("text")
     }
 }
 
-impl Drop for Traffic {
+impl Drop for Beside {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.said);
     }
 }
 
@@ -126,6 +131,9 @@ fn advertisements_alone_keep_a_routers_entry_reachable() {
     let long = std::env::var_os("CLAT_LONG_SCENES").is_some();
     // The kernel draws between half and one and a half of it (RFC 4861 section 6.3.2).
     let (reachable_ms, lasting) = if long { (30_000, 600) } else { (11_000, 30) };
+    if Command::new("tcpdump").arg("--version").output().is_err() {
+        return control_common::cannot_run("tcpdump");
+    }
     let Some((host, router)) = connect(reachable_ms) else { return };
     let mut config = Config::new(*b"0123456789abcdef", 7);
     config.return_path = ReturnPath::Announce;
@@ -139,8 +147,10 @@ fn advertisements_alone_keep_a_routers_entry_reachable() {
     });
     assert!(run("ip -6 neigh show proxy").is_empty(), "no proxy entry");
     let addr = shell.engine.status().clat_v6.expect("an address");
-    let traffic = Traffic::start(&router, addr);
-    let (asked, end) = (questions(&router), std::time::Instant::now() + Duration::from_secs(lasting));
+    let questions = Beside::start(&router, "tcpdump -n -l -i lan0 icmp6");
+    control_common::wait_for("tcpdump to listen", || questions.said().contains("listening on"));
+    let traffic = Beside::start(&router, &format!("ping -6 -q -i 0.5 {addr}"));
+    let end = std::time::Instant::now() + Duration::from_secs(lasting);
     let mut looks = 0_u32;
     while std::time::Instant::now() < end {
         shell.turn();
@@ -151,8 +161,11 @@ fn advertisements_alone_keep_a_routers_entry_reachable() {
         looks += 1;
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert_eq!(questions(&router), asked, "the router asked");
-    drop(traffic);
+    let told = questions.said();
+    assert!(told.contains(&format!("tgt is {addr}")), "what was said was not heard:\n{told}");
+    let asked: Vec<&str> = told.lines().filter(|line| line.contains(&format!("who has {addr}"))).collect();
+    assert!(asked.is_empty(), "the router asked: {asked:#?}");
+    drop((traffic, questions));
     shell.engine.handle_input(shell.now(), Input::Stop);
     control_common::wait_for("the end", || {
         shell.turn();
