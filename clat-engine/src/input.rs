@@ -135,6 +135,15 @@ pub enum Input<'a> {
         wait_s: Option<u32>,
     },
 
+    /// A message of a DHCPv4 server was heard on a link: the UDP payload. What it says to this host's own client
+    /// of option 108 is taken as [`Input::V6OnlyPreferred`]; nothing is ever asked for.
+    Dhcp4 {
+        /// The link.
+        ifindex: IfIndex,
+        /// The message from its `op` octet on.
+        message: &'a [u8],
+    },
+
     /// The host is about to sleep.
     Suspend,
     /// The host woke up. Facts follow between [`Input::Resync`] and [`Input::Synced`].

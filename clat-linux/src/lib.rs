@@ -32,6 +32,7 @@ pub mod tap;
 mod testing;
 pub mod virtio;
 
+pub mod dhcp4;
 pub mod dns;
 pub mod icmp6;
 pub mod journal;

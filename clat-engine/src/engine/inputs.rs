@@ -2,6 +2,7 @@
 
 use super::{Engine, Phase, Stage};
 use crate::plan::Failure;
+use crate::wire::dhcp4::{self, Told};
 use crate::{
     Action, AddressRole, Config, DadOutcome, IfIndex, Iface, Input, Link, Reason, Step, StepError,
     StepErrorKind, StepId, Warning,
@@ -39,6 +40,7 @@ impl Engine {
             Input::Traffic { v4_to_v6: _, v6_to_v4 } => self.traffic(v6_to_v4),
             Input::OtherClat { ifindex, other } => self.facts.put_other(ifindex, other),
             Input::V6OnlyPreferred { ifindex, wait_s } => self.facts.put_v6_only(ifindex, wait_s),
+            Input::Dhcp4 { ifindex, message } => self.dhcp4(ifindex, message),
             Input::Suspend => self.asleep = true,
             Input::Resume => self.resume(),
             Input::Reconfigure(config) => self.reconfigure(config),
@@ -48,6 +50,15 @@ impl Engine {
             self.outbox.warn(Warning::TableFull(what));
         }
         self.follow_uplink();
+    }
+
+    fn dhcp4(&mut self, ifindex: IfIndex, message: &[u8]) {
+        let Some(mac) = self.facts.link(ifindex).and_then(|link| link.mac) else { return };
+        match dhcp4::read(message, mac) {
+            Some(Told::V6Only(wait_s)) => self.facts.put_v6_only(ifindex, Some(wait_s)),
+            Some(Told::Lease) => self.facts.put_v6_only(ifindex, None),
+            None => {}
+        }
     }
 
     fn synced(&mut self) {

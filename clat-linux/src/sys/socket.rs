@@ -77,6 +77,44 @@ pub(crate) fn send_frame(fd: impl AsFd, ifindex: i32, mac: [u8; 6], packet: &[u8
     if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// Has the kernel drop what this program of classic BPF, `(code, jt, jf, k)`, does not take.
+pub(crate) fn filter(fd: impl AsFd, program: &[(u16, u8, u8, u32)]) -> io::Result<()> {
+    let code = |&(code, jt, jf, k): &(u16, u8, u8, u32)| libc::sock_filter { code, jt, jf, k };
+    let mut code: Vec<libc::sock_filter> = program.iter().map(code).collect();
+    let len = u16::try_from(code.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: code.as_mut_ptr() };
+    // SAFETY: the descriptor is borrowed for the call; the program and the instructions that it points to are
+    // live, of the length given, and only read.
+    let rc = unsafe {
+        libc::setsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            ptr::from_ref(&program).cast(),
+            size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Has a packet socket hear one protocol (an EtherType) on one link.
+pub(crate) fn bind_to_link(fd: impl AsFd, ifindex: u32, protocol: u16) -> io::Result<()> {
+    // SAFETY: sockaddr_ll is a plain C struct for which all zeroes is a valid value.
+    let mut at: libc::sockaddr_ll = unsafe { zeroed() };
+    at.sll_family = libc::AF_PACKET as _;
+    at.sll_protocol = protocol.to_be();
+    at.sll_ifindex = i32::try_from(ifindex).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the descriptor is borrowed for the call; the address is live and of the length given.
+    let rc = unsafe {
+        libc::bind(
+            fd.as_fd().as_raw_fd(),
+            (&raw const at).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// A datagram with what the kernel tells about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Received {

@@ -5,6 +5,7 @@ use super::{interfaces, uplink};
 use crate::cli::Source;
 use crate::config::Settings;
 use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe, TranslatorParams};
+use clat_linux::dhcp4::Dhcp4;
 use clat_linux::dns::Dns;
 use clat_linux::frames::nd::Nd;
 use clat_linux::icmp6::Icmp6;
@@ -31,6 +32,8 @@ pub(super) struct Senses {
     /// In its place where IPv6 is spoken as frames.
     frames: Frames,
     dns: Dns,
+    /// What DHCPv4 servers say; nothing where packet sockets may not be had.
+    dhcp4: Option<Dhcp4>,
     prober: Option<(String, Prober)>,
     /// Identifier of our echo requests.
     identifier: u16,
@@ -144,6 +147,7 @@ impl Senses {
             icmp6: if frames.settings.is_some() { None } else { open_icmp6(notes) },
             frames,
             dns: Dns::new(),
+            dhcp4: open_dhcp4(notes),
             prober: None,
             identifier,
             asleep: asleep(),
@@ -175,8 +179,9 @@ impl Senses {
         let prober = self.prober.as_ref().map(|(_, prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
         let frames = self.frames.nd.as_ref().map(AsFd::as_fd);
+        let dhcp4 = self.dhcp4.iter().flat_map(Dhcp4::descriptors);
         let others = icmp6.into_iter().chain(frames).chain(prober).chain(self.resolvers.descriptor());
-        std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors())
+        std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors()).chain(dhcp4)
     }
 
     /// Whether there is something to tell without waiting.
@@ -205,6 +210,9 @@ impl Senses {
         }
         self.frames.read(sink);
         self.dns.read(sink);
+        if let Some(dhcp4) = &mut self.dhcp4 {
+            dhcp4.read(sink);
+        }
         if let Some((_, prober)) = &mut self.prober {
             prober.read(sink)?;
         }
@@ -230,7 +238,11 @@ impl Senses {
         if self.links.changed {
             self.frames.open_again();
         }
-        if self.resolvers.changed() | std::mem::take(&mut self.links.changed) {
+        let links_changed = std::mem::take(&mut self.links.changed);
+        if let Some(dhcp4) = self.dhcp4.as_mut().filter(|_| links_changed) {
+            dhcp4.listen(self.links.known.iter().copied());
+        }
+        if self.resolvers.changed() | links_changed {
             self.tell_resolvers(sink);
         }
         if std::mem::take(&mut self.links.suspicious) {
@@ -326,6 +338,17 @@ fn open_icmp6(notes: &mut Vec<String>) -> Option<Icmp6> {
         .inspect_err(|e| {
             notes.push(format!(
                 "no raw ICMPv6 socket ({e}): prefixes come from the kernel and DNS only. \
+                 CAP_NET_RAW would allow it"
+            ));
+        })
+        .ok()
+}
+
+fn open_dhcp4(notes: &mut Vec<String>) -> Option<Dhcp4> {
+    Dhcp4::open()
+        .inspect_err(|e| {
+            notes.push(format!(
+                "no packet socket ({e}): whether the network prefers IPv6 only (DHCPv4 option 108) is not seen. \
                  CAP_NET_RAW would allow it"
             ));
         })
