@@ -57,6 +57,9 @@ fn all_traffic_passes_while_nothing_is_forwarded() -> Result<()> {
         let pong = ping(&lab.host, SERVER, size, true)?;
         ensure!(pong.answered, "{size} bytes with DF: {}", pong.text);
     }
+    let counters = clat.status()?["counters"].clone();
+    let (lost, came) = (counters["lost"].as_u64(), counters["v6_to_v4"]["packets"].as_u64());
+    ensure!(lost.zip(came).is_some_and(|(lost, came)| lost * 100 <= came), "too little room: {counters}");
     ensure!(kernel_errors(&lab)? == said, "the kernel answered: {said} -> {}", kernel_errors(&lab)?);
     ensure!(forwarding()?.trim() == "0", "forwarding is on");
     clat.stop(Signal::TERM)?;

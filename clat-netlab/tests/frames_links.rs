@@ -173,6 +173,28 @@ fn an_address_that_a_neighbour_has_is_passed_over() -> Result<()> {
 }
 
 #[test]
+fn a_neighbour_that_wants_the_address_is_told_that_it_is_taken() -> Result<()> {
+    if !need::met_frames("frames: address defended", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let mut clat = Clat::run(&lab, &FRAMES)?;
+    let address = clat_v6(&clat.wait_state("active")?)?;
+    let edge = &lab.edges[0].ns;
+    edge.set_sysctl("ipv6/conf/lan0/accept_dad", "1")?;
+    edge.set_sysctl("ipv6/conf/lan0/dad_transmits", "1")?;
+    edge.ip(&format!("addr add {address}/128 dev lan0"))?;
+    let refused = wait_for(Duration::from_secs(5), || {
+        edge.ip("-6 addr show dev lan0 dadfailed").ok()?.contains(&address).then_some(())
+    });
+    ensure!(refused.is_some(), "the neighbour took it: {}", edge.ip("-6 addr show dev lan0")?);
+    ensure!(clat_v6(&clat.status()?)? == address, "it gave up its address");
+    edge.ip(&format!("addr del {address}/128 dev lan0"))?;
+    works(&lab)?;
+    clat.stop(Signal::TERM)
+}
+
+#[test]
 fn a_neighbour_that_forgot_the_address_finds_it_again() -> Result<()> {
     if !need::met_frames("frames: stale neighbour cache", &[]) {
         return Ok(());

@@ -36,6 +36,16 @@ pub(crate) fn parse(frame: &[u8]) -> Option<Frame<'_>> {
     Some(Frame { destination: *destination, source: *source, packet })
 }
 
+/// The VLAN of a tagged frame: another link than that of the frames without.
+pub(crate) fn vlan(frame: &[u8]) -> Option<u16> {
+    let ([_, _, tag @ ..], TAG) =
+        (*frame.get(12..16)?.first_chunk::<4>()?, *frame.get(12..14)?.first_chunk()?)
+    else {
+        return None;
+    };
+    Some(u16::from_be_bytes(tag) & 0x0fff).filter(|id| *id != 0)
+}
+
 /// The header of a frame of IPv6.
 pub(crate) fn header(destination: [u8; 6], source: [u8; 6]) -> [u8; HEADER] {
     let mut header = [0; HEADER];
@@ -84,6 +94,8 @@ mod tests {
         let tagged = |tag: [u8; 2]| [&TO[..], &FROM, &TAG, &tag, &IPV6, &packet].concat();
         assert_eq!(parse(&tagged([0xe0, 0])).unwrap().packet, packet);
         assert_eq!(parse(&tagged([0xe0, 5])), None);
+        assert_eq!((vlan(&tagged([0xe0, 0])), vlan(&tagged([0xe1, 5]))), (None, Some(0x105)));
+        assert_eq!((vlan(&header(TO, FROM)), vlan(&[])), (None, None));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub struct Nd {
     wire: Wire,
     ifindex: u32,
     mac: [u8; 6],
+    vlan: Option<u16>,
 }
 
 impl Nd {
@@ -31,7 +32,7 @@ impl Nd {
     /// When libpcap refuses the filter.
     pub fn new(mut wire: Wire, ifindex: u32, mac: [u8; 6]) -> io::Result<Self> {
         wire.filter(FILTER)?;
-        Ok(Self { wire, ifindex, mac })
+        Ok(Self { wire, ifindex, mac, vlan: None })
     }
 
     /// Tells what was heard; returns at once when nothing was.
@@ -43,6 +44,8 @@ impl Nd {
             let Some(frame) = self.wire.receive()? else { return Ok(()) };
             if let Some(heard) = heard(frame, self.ifindex, self.mac) {
                 sink(Input::Icmpv6(heard));
+            } else {
+                self.vlan = self.vlan.or_else(|| ethernet::vlan(frame));
             }
         }
         Ok(())
@@ -64,6 +67,13 @@ impl Nd {
         let heard = membership(&out.message)
             .map_or(Ok(()), |(group, hear)| self.wire.hear_group(self.ifindex, ethernet::group(group), hear));
         self.wire.send(&frame).and(heard)
+    }
+
+    /// The first VLAN of which a message was heard. Tagged frames are not taken: they are of another link, which has
+    /// an interface of its own.
+    #[must_use]
+    pub const fn foreign_vlan(&self) -> Option<u16> {
+        self.vlan
     }
 
     /// Messages that found no room, since it was opened.

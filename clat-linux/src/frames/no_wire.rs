@@ -13,10 +13,18 @@ impl Wire {
     ///
     /// # Errors
     /// Always.
-    pub fn open(_: &str) -> io::Result<Self> {
+    pub fn for_packets(_: &str) -> io::Result<Self> {
         Err(io::Error::other(
             "this program was built without live capture: cargo build --features live, which needs libpcap-dev",
         ))
+    }
+
+    /// Says what is missing.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn for_messages(name: &str) -> io::Result<Self> {
+        Self::for_packets(name)
     }
 
     /// Hears only what passes this filter.

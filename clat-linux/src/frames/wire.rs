@@ -6,27 +6,49 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// What the kernel keeps for us in bytes; what does not fit is lost.
-const BUFFER: i32 = 4 << 20;
-/// The largest packet that a card puts together, with its frame.
-const SNAPLEN: i32 = 65_535 + 40 + 18;
+/// What the kernel keeps of one sort of frames until they are read; what does not fit is lost. A frame takes a slot
+/// of the largest size (TPACKET_V2, which immediate mode needs), and two slots a block must fit.
+struct Room {
+    /// The largest frame in bytes.
+    frame: i32,
+    /// All slots in bytes.
+    all: i32,
+}
+
+/// Packets: 512 slots, each for the largest super-packet that a card or a virtual link puts together (GRO and TSO
+/// stay below 65536 bytes). With 64 slots, a download at 16 MB/s on two busy cores lost 9 % of its packets.
+const PACKETS: Room = Room { frame: 65_400, all: 32 << 20 };
+/// Messages of Neighbour Discovery and MLD.
+const MESSAGES: Room = Room { frame: 9_000, all: 1 << 20 };
 
 /// An interface of which frames are heard and on which they are sent. Readable ([`AsFd`]) when one waits.
 pub struct Wire(Capture<Active>);
 
 impl Wire {
-    /// Opens an Ethernet interface: what comes in, at once, as far as the card lets it through. It is not made
+    /// Opens an Ethernet interface for packets of any size: what comes in, at once, as far as the card lets it through. It is not made
     /// promiscuous: others' frames are none of ours.
     ///
     /// # Errors
     /// Without CAP_NET_RAW, or on a link that is no Ethernet.
-    pub fn open(name: &str) -> io::Result<Self> {
+    pub fn for_packets(name: &str) -> io::Result<Self> {
+        Self::open(name, &PACKETS)
+    }
+
+    /// As [`for_packets`](Self::for_packets), for messages of Neighbour Discovery.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn for_messages(name: &str) -> io::Result<Self> {
+        Self::open(name, &MESSAGES)
+    }
+
+    fn open(name: &str, room: &Room) -> io::Result<Self> {
         let capture = Capture::from_device(name)
             .map_err(told)?
             .promisc(false)
             .immediate_mode(true)
-            .snaplen(SNAPLEN)
-            .buffer_size(BUFFER)
+            .snaplen(room.frame)
+            .buffer_size(room.all)
             .open()
             .and_then(Capture::setnonblock)
             .map_err(told)?;

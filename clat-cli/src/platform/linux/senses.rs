@@ -63,13 +63,15 @@ struct Frames {
     lost: u64,
     /// Messages that found no room.
     lost_now: u64,
+    /// Tagged frames have been told of.
+    told_vlan: bool,
 }
 
 impl Frames {
     fn open(settings: &Settings) -> anyhow::Result<Self> {
         let settings = (settings.source == Source::Pcap).then(|| settings.clone());
         let nd = settings.as_ref().map(uplink::open_nd).transpose()?;
-        Ok(Self { settings, nd, lost: 0, lost_now: 0 })
+        Ok(Self { settings, nd, lost: 0, lost_now: 0, told_vlan: false })
     }
 
     /// Tells what was heard. Without its interface it waits for another of that name.
@@ -77,8 +79,12 @@ impl Frames {
         let Some(nd) = &mut self.nd else { return };
         let read = nd.read(sink);
         self.lost_now = nd.lost();
+        let name = self.settings.as_ref().and_then(|s| s.uplink.as_deref()).unwrap_or_default();
+        if let Some(id) = nd.foreign_vlan().filter(|_| !self.told_vlan) {
+            self.told_vlan = true;
+            info!("{name} carries VLAN {id} too, which is another link: --uplink would name its interface");
+        }
         if let Err(e) = read {
-            let name = self.settings.as_ref().and_then(|s| s.uplink.as_deref()).unwrap_or_default();
             warn!("{name}: {e}. Frames are heard again when it is back");
             self.lost += std::mem::take(&mut self.lost_now);
             self.nd = None;
