@@ -66,6 +66,7 @@ impl Collector for Snapshot {
         family(&mut encoder, "drops", "Packets dropped, by reason", None, drops)?;
         counter(&mut encoder, "icmp_errors", "ICMP errors made by the translator", s.counters.replies)?;
         counter(&mut encoder, "inactive_packets", "Packets that came while not active", s.counters.inactive)?;
+        counter(&mut encoder, "lost_frames", "Frames that came faster than they were read", s.counters.lost)?;
         states(&mut encoder, &s.state)?;
         gauge(&mut encoder, "uptime", "Time since the start", Some(&Unit::Seconds), s.uptime_s)?;
         if let Some(left) = s.pref64.as_ref().and_then(|p| p.expires_in_s) {

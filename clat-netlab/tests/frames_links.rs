@@ -135,6 +135,26 @@ fn the_uplink_goes_away_and_comes_back() -> Result<()> {
 }
 
 #[test]
+fn what_a_killed_instance_left_is_taken_up_by_the_next() -> Result<()> {
+    if !need::met_frames("frames: kill -9", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build()?;
+    let before = Snapshot::take(&lab.host)?;
+    let mut clat = Clat::run(&lab, &FRAMES)?;
+    let address = clat_v6(&clat.wait_state("active")?)?;
+    clat.kill();
+    // The packet sockets went with it, and with them the group.
+    let groups = lab.host.ip("maddr show dev up0")?;
+    let mut clat = Clat::run(&lab, &FRAMES)?;
+    ensure!(clat_v6(&clat.wait_state("active")?)? == address, "another address");
+    ensure!(lab.host.ip("maddr show dev up0")? != groups, "the group is not joined again");
+    works(&lab)?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
+
+#[test]
 fn the_carrier_is_lost_and_the_link_set_down() -> Result<()> {
     if !need::met_frames("frames: carrier", &[]) {
         return Ok(());
