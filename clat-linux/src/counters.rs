@@ -82,6 +82,11 @@ impl Default for QueueCounters {
 }
 
 impl QueueCounters {
+    /// Bytes translated, both ways.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.v4_to_v6.bytes.get().wrapping_add(self.v6_to_v4.bytes.get())
+    }
+
     /// Counts a dropped packet and remembers it, unless somebody is reading the list at this moment:
     /// the data thread does not wait.
     pub(crate) fn dropped(&self, reason: DropReason, packet: &[u8]) {

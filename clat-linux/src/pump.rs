@@ -6,6 +6,7 @@
 mod frames;
 mod lane;
 mod output;
+mod placement;
 mod replay;
 mod worker;
 

@@ -1,6 +1,7 @@
 //! The loop of a data thread.
 
 use super::output::Output;
+use super::placement::Placement;
 use super::{PumpError, Signals};
 use crate::counters::{Counters, QueueCounters, Way};
 use crate::device::Queue;
@@ -13,7 +14,7 @@ use clat_core::{Csum, DropReason, Gso, GsoKind, Offload, Parts, QueueState, Verd
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{self, Errno};
 use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::io::IoSlice;
 use std::ops::Range;
 
@@ -25,6 +26,9 @@ const HELD: usize = 192 * 1024;
 
 /// Reads between two looks at stop, clock and translator.
 const BATCH: usize = 256;
+
+/// A thread without packets for so long is let go from the CPU it is bound to.
+const BOUND_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// The counters of this thread's queue.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub(super) struct Worker<T> {
     reader: Reader,
     arena: Box<[u8]>,
     lane: Lane<T>,
+    placement: Placement,
 }
 
 /// All of a data thread but the bytes it reads and the translator.
@@ -78,13 +83,16 @@ impl<T: Tap> Worker<T> {
         let merger = Merger::new(output.allow());
         let state = QueueState::new(seed()?);
         let lane = Lane { state, merger, output, segment: Vec::new() };
-        Ok(Self { reader, arena: vec![0; HELD + MAX_READ].into_boxed_slice(), lane })
+        let arena = vec![0; HELD + MAX_READ].into_boxed_slice();
+        Ok(Self { reader, arena, lane, placement: Placement::new() })
     }
 
     /// Pumps until the stop.
     pub(super) fn run(mut self, signals: &Signals) -> Result<(), PumpError> {
         while !signals.is_stopping() {
-            match self.batch()? {
+            let end = self.batch()?;
+            self.placement.observe(self.lane.output.counting.get().bytes());
+            match end {
                 Batch::More => {}
                 Batch::Empty => self.wait(signals)?,
             }
@@ -128,10 +136,15 @@ impl<T: Tap> Worker<T> {
     }
 
     /// Blocks until there is a packet or the stop.
-    fn wait(&self, signals: &Signals) -> Result<(), PumpError> {
+    fn wait(&mut self, signals: &Signals) -> Result<(), PumpError> {
         let queue = &self.lane.output.queue;
         let mut fds = [PollFd::new(queue, PollFlags::IN), PollFd::new(&signals.stop, PollFlags::IN)];
-        match poll(&mut fds, None) {
+        let patience = if self.placement.is_bound() { Some(&BOUND_WAIT) } else { None };
+        match poll(&mut fds, patience) {
+            Ok(0) => {
+                self.placement.leave_to_scheduler();
+                Ok(())
+            }
             Ok(_) if fds[0].revents() == PollFlags::ERR => {
                 // The interface is going away: the next read says so.
                 std::thread::sleep(std::time::Duration::from_millis(1));
