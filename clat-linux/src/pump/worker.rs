@@ -30,6 +30,12 @@ const BATCH: usize = 256;
 /// A thread without packets for so long is let go from the CPU it is bound to.
 const BOUND_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
+/// Batches of one packet in a row from which on the next is taken for one as well.
+const LONE: u8 = 2;
+
+/// So many packets are taken for lone ones until one batch looks again.
+const LONE_AT_MOST: u8 = 32;
+
 /// The counters of this thread's queue.
 #[derive(Debug)]
 pub(super) struct Counting(Counters, usize);
@@ -52,6 +58,8 @@ pub(super) struct Worker<T> {
     arena: Box<[u8]>,
     lane: Lane<T>,
     placement: Placement,
+    /// Batches of one packet in a row.
+    lone: u8,
 }
 
 /// All of a data thread but the bytes it reads and the translator.
@@ -84,7 +92,7 @@ impl<T: Tap> Worker<T> {
         let state = QueueState::new(seed()?);
         let lane = Lane { state, merger, output, segment: Vec::new() };
         let arena = vec![0; HELD + MAX_READ].into_boxed_slice();
-        Ok(Self { reader, arena, lane, placement: Placement::new() })
+        Ok(Self { reader, arena, lane, placement: Placement::new(), lone: 0 })
     }
 
     /// Pumps until the stop.
@@ -108,11 +116,14 @@ impl<T: Tap> Worker<T> {
         self.lane.merger.allow(self.lane.output.allow());
         let mut at = 0;
         let mut end = Batch::More;
-        for _ in 0..BATCH {
+        let mut count = 0;
+        let most = if self.lone >= LONE { 1 } else { BATCH };
+        while count < most {
             let room = self.arena.get_mut(at..).unwrap_or_default();
             match io::read(&self.lane.output.queue, room) {
                 Ok(0) => return Err(PumpError::Gone(Errno::NODEV)),
                 Ok(len) => {
+                    count += 1;
                     self.lane.packet(translator, &self.arena, at..at + len);
                     at = if self.lane.merger.is_empty() { 0 } else { at + len };
                 }
@@ -132,7 +143,9 @@ impl<T: Tap> Worker<T> {
             }
         }
         self.lane.merger.flush(&self.arena, &mut self.lane.output);
-        Ok(end)
+        self.lone = if count == 1 && self.lone < LONE_AT_MOST { self.lone + 1 } else { 0 };
+        // A question and its answer: the read that would only say "empty" is left out.
+        Ok(if most == 1 { Batch::Empty } else { end })
     }
 
     /// Blocks until there is a packet or the stop.
