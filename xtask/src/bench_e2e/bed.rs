@@ -30,6 +30,8 @@ pub(super) enum Peer {
     Tayga,
     /// The program of this workspace.
     Ours,
+    /// The least that turns packets around (`benches/examples/bare.rs`).
+    Bare,
 }
 
 /// A running peer between two hosts.
@@ -57,6 +59,11 @@ impl Bed {
             Peer::Plain => {}
             Peer::Tayga => bed.start_tayga()?,
             Peer::Ours => bed.start(our_command(program, queues))?,
+            Peer::Bare => {
+                let mut command = Command::new(program);
+                command.args(["clat0", PREF64, &APP_V4.to_string(), &CLAT_V6.to_string()]);
+                bed.start(command)?;
+            }
         }
         Ok(bed)
     }
@@ -101,7 +108,7 @@ impl Bed {
     pub(super) fn app_at(&self, port: u16) -> (SocketAddr, SocketAddr) {
         match self.peer {
             Peer::Plain => ((APP_V6, port).into(), (APP_V6, port).into()),
-            Peer::Tayga | Peer::Ours => ((APP_V4, port).into(), (CLAT_V6, port).into()),
+            Peer::Tayga | Peer::Ours | Peer::Bare => ((APP_V4, port).into(), (CLAT_V6, port).into()),
         }
     }
 

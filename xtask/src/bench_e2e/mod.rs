@@ -40,13 +40,16 @@ pub(crate) struct Options {
     /// Only the cases whose name holds this
     #[arg(long)]
     only: Option<String>,
+    /// Also the bare loop of benches/examples/bare.rs: what this kernel's TUN allows
+    #[arg(long)]
+    bare: bool,
     /// Queues of our device
     #[arg(long, default_value_t = 1)]
     queues: u16,
 }
 
 /// One measurement.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Sample {
     /// In the unit of the case; more is better.
     value: f64,
@@ -62,20 +65,22 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     ensure!(clat_netlab::need::met("bench-e2e", &tools), "what is missing stands above");
     let program = match &options.program {
         Some(path) => path.canonicalize()?,
-        None => build()?,
+        None => build(&["clat-cli"])?,
     };
-    let beds = [
+    let mut beds = vec![
         Bed::new(Peer::Plain, &program, options.queues)?,
         Bed::new(Peer::Tayga, &program, options.queues)?,
         Bed::new(Peer::Ours, &program, options.queues)?,
     ];
-    let [_, _, ours] = &beds;
+    if options.bare {
+        beds.push(Bed::new(Peer::Bare, &build(&["clat-benches", "--example", "bare"])?, 1)?);
+    }
+    let [_, tayga, ours, ..] = beds.as_slice() else { unreachable!("three and more were made") };
     let idle = ours.rss_kib()?;
     let mut rows = Vec::new();
     for case in Case::ALL.iter().filter(|case| options.only.as_ref().is_none_or(|o| case.name.contains(o))) {
         rows.push(measure(case, &beds, options)?);
     }
-    let [_, tayga, ours] = &beds;
     let memory = table::Memory { idle, loaded: ours.rss_kib()?, tayga: tayga.rss_kib()? };
     let start = start::first_echo(&program, options.rounds)?;
     table::print(&rows, &memory, start, options);
@@ -83,34 +88,32 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 }
 
 /// All rounds of a case: the peers in turn, each round in another order.
-fn measure(case: &'static Case, beds: &[Bed; 3], options: &Options) -> Result<table::Row> {
+fn measure(case: &'static Case, beds: &[Bed], options: &Options) -> Result<table::Row> {
     let mut row = table::Row { case, rounds: Vec::new() };
     for round in 0..options.rounds {
-        let mut samples = [None; 3];
+        let mut samples = vec![Sample::default(); beds.len()];
         for turn in 0..beds.len() {
             let at = (turn + round) % beds.len();
             let sample = case.run(&beds[at], Duration::from_secs(options.seconds));
-            samples[at] = Some(sample.with_context(|| format!("{}, {:?}", case.name, beds[at].peer))?);
+            samples[at] = sample.with_context(|| format!("{}, {:?}", case.name, beds[at].peer))?;
         }
-        let [Some(plain), Some(tayga), Some(ours)] = samples else { continue };
-        eprintln!(
-            "{} {}/{}: plain {:.2}, tayga {:.2}, ours {:.2} {}",
-            case.name,
-            round + 1,
-            options.rounds,
-            plain.value,
-            tayga.value,
-            ours.value,
-            case.unit
-        );
-        row.rounds.push([plain, tayga, ours]);
+        eprint!("{} {}/{}:", case.name, round + 1, options.rounds);
+        for (bed, sample) in beds.iter().zip(&samples) {
+            eprint!(" {:?} {:.2}", bed.peer, sample.value);
+        }
+        eprintln!(" {}", case.unit);
+        row.rounds.push(samples);
     }
     Ok(row)
 }
 
-fn build() -> Result<PathBuf> {
+/// Builds a program of the workspace; the last word is its name.
+fn build(what: &[&str]) -> Result<PathBuf> {
     let root = crate::workspace::root();
     let mut command = Command::new(crate::workspace::cargo());
-    crate::process::run(command.args(["build", "--release", "-p", "clat-cli"]).current_dir(&root))?;
-    Ok(root.join("target/release/clat-cli"))
+    command.args(["build", "--release", "-p"]).args(what).current_dir(&root);
+    crate::process::run(&mut command)?;
+    let folder =
+        root.join(if what.contains(&"--example") { "target/release/examples" } else { "target/release" });
+    Ok(folder.join(what.last().context("a name")?))
 }

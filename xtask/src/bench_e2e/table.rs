@@ -8,11 +8,11 @@ const GOAL_RSS_KIB: u64 = 3072;
 /// Goal for the time from exec to the first packet.
 const GOAL_START_MS: f64 = 10.0;
 
-/// A case with its rounds: plain IPv6, tayga, ours.
+/// A case with its rounds: plain IPv6, tayga, ours, and the bare loop where it was asked for.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) case: &'static Case,
-    pub(super) rounds: Vec<[Sample; 3]>,
+    pub(super) rounds: Vec<Vec<Sample>>,
 }
 
 /// Resident memory in KiB.
@@ -44,6 +44,11 @@ impl Row {
         median(self.rounds.iter().map(|r| r[peer].cpu / r[peer].gbit))
     }
 
+    fn bare(&self) -> String {
+        let cpu = self.cpu_a_gbit(3).map_or_else(String::new, |cpu| format!("; {cpu:.3}"));
+        format!(" {:.2}; {:.2}{cpu} |", self.value(3), self.ratio(3))
+    }
+
     fn goal(&self) -> String {
         let mut goals = Vec::new();
         let mut add = |word: &str, goal: f64, is: f64, met: bool| {
@@ -72,16 +77,18 @@ pub(super) fn print(rows: &[Row], memory: &Memory, start: (f64, f64), options: &
         options.rounds, options.seconds, options.queues
     );
     println!(
-        "| | plain IPv6 | tayga | ours | ours / plain | ours / tayga | CPU s/Gbit ours (tayga) | goal |"
+        "| | plain IPv6 | tayga | ours | ours / plain | ours / tayga | CPU s/Gbit ours (tayga) | goal |{}",
+        if options.bare { " bare loop; ours / bare; CPU s/Gbit |" } else { "" }
     );
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |{}", if options.bare { " --- |" } else { "" });
     for row in rows {
+        let bare = if options.bare { row.bare() } else { String::new() };
         let cpu = match (row.cpu_a_gbit(2), row.cpu_a_gbit(1)) {
             (Some(ours), Some(tayga)) => format!("{ours:.3} ({tayga:.3})"),
             _ => String::new(),
         };
         println!(
-            "| {}, {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {cpu} | {} |",
+            "| {}, {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.1} | {cpu} | {} |{bare}",
             row.case.name,
             row.case.unit,
             row.value(0),
