@@ -1,13 +1,13 @@
 //! Memory that is used at the start and not afterwards.
 //!
-//! Arguments, configuration and the sandbox take more code than packets do. Its pages stay resident after the
+//! Arguments, configuration and the sandbox take more code and constants than packets do. Their pages stay resident after the
 //! start without use; [`Code::give_back`] takes them out. What is still needed comes back from the page cache
 //! at the next call, without a read from the disk.
 
 use std::io;
 use std::ops::Range;
 
-/// Where the program's code is mapped.
+/// Where the program's code and constants are mapped.
 #[derive(Debug, Clone, Default)]
 pub struct Code(Vec<Range<usize>>);
 
@@ -24,16 +24,16 @@ impl Code {
     pub fn give_back(&self) {
         for range in &self.0 {
             let start = std::ptr::with_exposed_provenance_mut(range.start);
-            // SAFETY: the kernel listed the range as an executable mapping of a file, without write permission
+            // SAFETY: the kernel listed the range as a private mapping of a file, without write permission
             // and without a page that differs from the file, so that dropping its pages changes nothing that
-            // can be observed; nothing in this program maps, unmaps or unprotects code. A failure leaves the
+            // can be observed; nothing in this program maps, unmaps or unprotects them. A failure leaves the
             // pages where they are.
             unsafe { libc::madvise(start, range.len(), libc::MADV_DONTNEED) };
         }
     }
 }
 
-/// The executable file mappings of which no page differs from the file (proc(5), `smaps`).
+/// The read-only and executable file mappings of which no page differs from the file (proc(5), `smaps`).
 fn unmodified(smaps: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut candidate = None;
@@ -47,13 +47,14 @@ fn unmodified(smaps: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The first line of a mapping; inside it, its range where it is code of a file.
+/// The first line of a mapping; inside it, its range where it is code or constants of a file.
 fn header(line: &str) -> Option<Option<Range<usize>>> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
     let hex = |text| usize::from_str_radix(text, 16).ok();
     let range = hex(start)?..hex(end)?;
-    let code = words.next() == Some("r-xp") && words.nth(3).is_some_and(|path| path.starts_with('/'));
+    let code = matches!(words.next(), Some("r-xp" | "r--p"))
+        && words.nth(3).is_some_and(|path| path.starts_with('/'));
     Some(code.then_some(range))
 }
 
@@ -70,14 +71,16 @@ VmFlags: rd ex mr mw me
 Anonymous:             0 kB
 5000-6000 r-xp 00000000 fe:01 78 /usr/lib/libc.so.6
 Anonymous:             4 kB
+6000-7000 r--p 00002000 fe:01 78 /usr/lib/libc.so.6
+Anonymous:             0 kB
 7000-8000 r-xp 00000000 00:00 0 [vdso]
 Anonymous:             0 kB
 ";
 
     #[test]
-    fn only_untouched_code_of_files_counts() {
+    fn only_untouched_code_and_constants_of_files_count() {
         let found: Vec<_> = unmodified(SMAPS).iter().map(|range| (range.start, range.end)).collect();
-        assert_eq!(found, [(0x1000, 0x3000)]);
+        assert_eq!(found, [(0x1000, 0x3000), (0x6000, 0x7000)]);
         assert!(unmodified("").is_empty());
     }
 
