@@ -210,3 +210,25 @@ fn the_uplink_of_the_command_line_is_used() -> Result<()> {
     clat.stop(Signal::TERM)?;
     before.same_as(&Snapshot::take(&lab.host)?)
 }
+
+/// RFC 6877 section 6.3, RFC 9663: a prefix of its own needs neither detection nor a proxy.
+#[test]
+fn a_prefix_that_is_routed_to_the_host_is_used() -> Result<()> {
+    if !need::met("networks: delegated prefix", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().with_dad().build()?;
+    lab.core.ip("route add 2001:db8:d::/64 via 2001:db8:100::1")?;
+    lab.edges[0].ns.ip("route add 2001:db8:d::/64 via fe80::ff:fe00:6400 dev lan0")?;
+    let before = Snapshot::take(&lab.host)?;
+    let config = lab.dir().join("clat.toml");
+    std::fs::write(&config, "clat-prefix = \"2001:db8:d::/64\"\n")?;
+    let mut clat = Clat::run(&lab, &["--config", config.to_str().context("a path of ASCII")?])?;
+    let s = clat.wait_state("active")?;
+    ensure!(s["clat"]["ipv6"].as_str().is_some_and(|a| a.starts_with("2001:db8:d:")), "{s}");
+    ensure!(!s["plan"].to_string().contains("proxy-neighbour"), "{s}");
+    works(&lab)?;
+    udp_echo(&lab.host, SERVER, 3000)?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}

@@ -174,3 +174,44 @@ fn the_router_goes_away_and_comes_back() -> Result<()> {
     clat.wait_state("active")?;
     works(&lab)
 }
+
+/// As over a suspend: the program hears of nothing, and then of everything at once.
+#[test]
+fn a_program_that_slept_through_changes_finds_its_way() -> Result<()> {
+    if !need::met("roaming: asleep", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().two_uplinks().build()?;
+    // A link has its queueing discipline from the first time on that it is up.
+    lab.link_up(1)?;
+    lab.link_down(1)?;
+    let before = Snapshot::take(&lab.host)?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let s = clat.wait_state("active")?;
+    ensure!(on_uplink(&s, "up0"), "{s}");
+    let addr = s["clat"]["ipv6"].clone();
+    works(&lab)?;
+    clat.signal(Signal::STOP);
+    lab.native_ipv4(true)?;
+    lab.native_ipv4(false)?;
+    for _ in 0..20 {
+        lab.link_down(0)?;
+        lab.host.ip("link set up0 up")?;
+    }
+    lab.link_up(0)?;
+    clat.signal(Signal::CONT);
+    let again = |s: &Value| s["state"] == "active" && on_uplink(s, "up0") && s["clat"]["ipv6"] == addr;
+    clat.wait_status("awake on the same network", Duration::from_secs(15), again)?;
+    works(&lab).context("the same network")?;
+    clat.signal(Signal::STOP);
+    lab.link_down(0)?;
+    lab.link_up(1)?;
+    clat.signal(Signal::CONT);
+    let moved = |s: &Value| s["state"] == "active" && on_uplink(s, "up1");
+    clat.wait_status("awake on another network", Duration::from_secs(15), moved)?;
+    works(&lab).context("another network")?;
+    lab.link_down(1)?;
+    lab.link_up(0)?;
+    clat.stop(Signal::TERM)?;
+    before.same_as(&Snapshot::take(&lab.host)?)
+}
