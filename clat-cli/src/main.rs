@@ -25,7 +25,7 @@ mod exit;
 mod explain;
 #[cfg(any(target_os = "linux", windows))]
 mod logging;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod metrics;
 mod pcap;
 #[cfg(any(target_os = "linux", windows))]

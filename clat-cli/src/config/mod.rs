@@ -294,6 +294,9 @@ fn policy(file: &File) -> Policy {
 
 fn metrics(text: &str) -> anyhow::Result<Metrics> {
     if let Some(path) = text.strip_prefix("unix:") {
+        if cfg!(windows) {
+            return Err(usage(format!("metrics = {text:?}: Windows serves 127.0.0.1:PORT only")));
+        }
         let path = Path::new(path);
         return match path.is_absolute() {
             true => Ok(Metrics::Unix(path.to_owned())),
@@ -350,7 +353,10 @@ mod tests {
             ("--pref64 64:ff9b::/96 --clat-v6 64:ff9b::1", "", "inside"),
             ("--clat-v6 2001:db8::1", "clat-prefix = \"2001:db8::/64\"", "not both"),
             ("", "metrics = \"0.0.0.0:9464\"", "loopback"),
+            #[cfg(unix)]
             ("", "metrics = \"unix:relative\"", "absolute"),
+            #[cfg(windows)]
+            ("", "metrics = \"unix:/run/a\"", "127.0.0.1:PORT"),
             ("", "source = \"tap\"", "routed"),
             #[cfg(not(target_os = "linux"))]
             ("--source pcap:a.pcap", "", "translate"),

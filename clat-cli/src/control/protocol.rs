@@ -47,6 +47,18 @@ pub(crate) fn parse(line: &[u8]) -> Result<Request, Answer> {
     })
 }
 
+/// Whom this host talks to is its administrator's business: dropped packets are told without their addresses.
+pub(crate) fn for_everybody(answer: &Answer) -> Answer {
+    let hidden = if cfg!(windows) { "(shown to administrators)" } else { "(shown to root)" };
+    let mut answer = answer.clone();
+    if let Answer::Status(status) = &mut answer {
+        for dropped in &mut status.last_drops {
+            hidden.clone_into(&mut dropped.packet);
+        }
+    }
+    answer
+}
+
 /// Writes a line.
 pub(crate) fn line(value: &impl Serialize) -> Vec<u8> {
     // Strings, numbers and maps with string keys: there is nothing that JSON could refuse.
@@ -81,5 +93,13 @@ mod tests {
             assert!(bytes.len() <= MAX_REQUEST && bytes.iter().filter(|b| **b == b'\n').count() == 1);
             assert_eq!(parse(bytes.trim_ascii_end()), Ok(request));
         }
+    }
+
+    #[test]
+    fn everybody_is_told_why_but_not_whom() {
+        let answer = Answer::Status(Box::new(crate::status::model::tests::sample()));
+        let Answer::Status(told) = for_everybody(&answer) else { panic!("another answer") };
+        assert_eq!(told.last_drops[0].reason, "hop_limit");
+        assert!(told.last_drops[0].packet.starts_with("(shown to "), "{:?}", told.last_drops);
     }
 }

@@ -225,7 +225,7 @@ impl Caller {
         self.output = match self.kind {
             Kind::Metrics => metrics::response(answer),
             Kind::Control => protocol::line(answer),
-            Kind::Status => protocol::line(&for_everybody(answer)),
+            Kind::Status => protocol::line(&protocol::for_everybody(answer)),
         };
     }
 
@@ -240,17 +240,6 @@ impl Caller {
             self.done |= self.output.is_empty();
         }
     }
-}
-
-/// Whom this host talks to is root's business: dropped packets are told without their addresses.
-fn for_everybody(answer: &Answer) -> Answer {
-    let mut answer = answer.clone();
-    if let Answer::Status(status) = &mut answer {
-        for dropped in &mut status.last_drops {
-            "(shown to root)".clone_into(&mut dropped.packet);
-        }
-    }
-    answer
 }
 
 fn read_only(request: Request) -> Result<Request, Answer> {

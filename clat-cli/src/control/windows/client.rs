@@ -5,7 +5,7 @@ use super::protocol::{self, Answer, Request};
 use anyhow::{Context, bail};
 use clat_windows::pipe::{self, Door};
 use std::fs::File;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 
 /// What became of a question.
 #[derive(Debug)]
@@ -16,16 +16,20 @@ pub(crate) enum Asked {
     NotRunning,
 }
 
-/// Asks the instance of this folder.
+/// Asks the instance of this folder. Administrators are told more, so their door is tried first.
 pub(crate) fn ask(dir: &StateDir, request: Request) -> anyhow::Result<Asked> {
-    let door = if request.is_read_only() { Door::Status } else { Door::Control };
-    match pipe::connect(door, dir.instance()) {
+    let denied = |e: &io::Error| e.kind() == ErrorKind::PermissionDenied;
+    let pipe = match pipe::connect(Door::Control, dir.instance()) {
+        Err(e) if denied(&e) && request.is_read_only() => pipe::connect(Door::Status, dir.instance()),
+        other => other,
+    };
+    match pipe {
         Ok(pipe) => exchange(pipe, request).context("the instance does not answer").map(Asked::Answer),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(Asked::NotRunning),
-        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+        Err(e) if denied(&e) => {
             Err(e).context("only administrators may ask for this: open the command prompt as administrator")
         }
-        Err(e) => Err(e).context(door.name(dir.instance())),
+        Err(e) => Err(e).context(Door::Control.name(dir.instance())),
     }
 }
 

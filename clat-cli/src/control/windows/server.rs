@@ -1,28 +1,38 @@
-//! The doors of a running instance: two pipes, each served by a thread that waits for the control thread's answer.
+//! The doors of a running instance: two pipes, and a port of the loopback where metrics are wanted. Each is served by a
+//! thread that waits for the control thread's answer.
+
+#[path = "metrics.rs"]
+mod door;
 
 use super::CallerId;
 use super::paths::StateDir;
 use super::protocol::{self, Answer, MAX_REQUEST, Request};
+use crate::config::Metrics;
 use clat_windows::pipe::{Door, PipeServer};
+use door::MetricsDoor;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Undoing all changes may take this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Those who wait for an answer.
-type Waiting = Arc<Mutex<HashMap<u64, Sender<Answer>>>>;
-
-/// Both doors and whoever stands in them.
+/// All doors and whoever stands in them.
 #[derive(Debug, Default)]
 pub(crate) struct Server {
-    waiting: Waiting,
-    next_id: Arc<AtomicU64>,
+    desk: Arc<Desk>,
     doors: Vec<PipeServer>,
+    metrics: Option<MetricsDoor>,
+}
+
+/// Those who wait for an answer.
+#[derive(Debug, Default)]
+struct Desk {
+    waiting: Mutex<HashMap<u64, Sender<Answer>>>,
+    next_id: AtomicU64,
 }
 
 impl Server {
@@ -33,16 +43,10 @@ impl Server {
         ask: impl Fn(CallerId, Request) + Clone + Send + 'static,
     ) -> io::Result<()> {
         for door in [Door::Control, Door::Status] {
-            let (waiting, next_id, ask) = (Arc::clone(&self.waiting), Arc::clone(&self.next_id), ask.clone());
+            let (desk, ask) = (Arc::clone(&self.desk), ask.clone());
             let answer = move |line: &[u8]| {
-                let answer = match request(door, line) {
-                    Ok(request) => {
-                        let (id, answers) = stand(&waiting, &next_id);
-                        ask(CallerId(id), request);
-                        wait(&waiting, id, &answers)
-                    }
-                    Err(refusal) => refusal,
-                };
+                let answer = request(door, line).map_or_else(|refusal| refusal, |r| desk.ask(r, &ask));
+                let answer = if door == Door::Status { protocol::for_everybody(&answer) } else { answer };
                 protocol::line(&answer)
             };
             self.doors.push(PipeServer::open(door, dir.instance(), MAX_REQUEST, answer)?);
@@ -50,17 +54,43 @@ impl Server {
         Ok(())
     }
 
+    /// Opens the door for metrics. `ask` is called from its thread with each request.
+    pub(crate) fn open_metrics(
+        &mut self,
+        at: &Metrics,
+        ask: impl Fn(CallerId, Request) + Send + 'static,
+    ) -> io::Result<()> {
+        let Metrics::Loopback(at) = at else { return Err(io::ErrorKind::Unsupported.into()) };
+        let desk = Arc::clone(&self.desk);
+        self.metrics = Some(MetricsDoor::open(*at, move |request| desk.ask(request, &ask))?);
+        Ok(())
+    }
+
     /// Answers somebody who still waits.
     pub(crate) fn answer(&self, caller: CallerId, answer: &Answer) {
-        if let Some(sender) = lock(&self.waiting).remove(&caller.0) {
+        if let Some(sender) = self.desk.lock().remove(&caller.0) {
             // Nobody waits any more: that is their loss.
             let _ = sender.send(answer.clone());
         }
     }
 }
 
-fn lock(waiting: &Waiting) -> std::sync::MutexGuard<'_, HashMap<u64, Sender<Answer>>> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Sender<Answer>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a question on and waits for the answer.
+    fn ask(&self, request: Request, pass_on: &impl Fn(CallerId, Request)) -> Answer {
+        let (sender, answers) = channel();
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(id, sender);
+        pass_on(CallerId(id), request);
+        answers.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            self.lock().remove(&id);
+            Answer::Error("the instance is busy".to_owned())
+        })
+    }
 }
 
 fn request(door: Door, line: &[u8]) -> Result<Request, Answer> {
@@ -71,18 +101,4 @@ fn request(door: Door, line: &[u8]) -> Result<Request, Answer> {
         }
         Door::Status | Door::Control => Ok(request),
     }
-}
-
-fn stand(waiting: &Waiting, next_id: &AtomicU64) -> (u64, Receiver<Answer>) {
-    let (sender, receiver) = channel();
-    let id = next_id.fetch_add(1, Ordering::Relaxed);
-    lock(waiting).insert(id, sender);
-    (id, receiver)
-}
-
-fn wait(waiting: &Waiting, id: u64, answers: &Receiver<Answer>) -> Answer {
-    answers.recv_timeout(PATIENCE).unwrap_or_else(|_| {
-        lock(waiting).remove(&id);
-        Answer::Error("the instance is busy".to_owned())
-    })
 }
