@@ -55,8 +55,9 @@ pub const ITEMS: &[Item] = &[
     ),
     by_doctor(
         "native-clat",
-        "no line: Windows itself does not translate",
-        "Windows 11 from 25H2 on, or mobile broadband, has its own CLAT on: ours stands aside.",
+        "Windows itself does not translate",
+        "Mobile broadband, or Windows 11 from 25H2 on, has its own CLAT on: ours stands aside. Where it says `permitted` \
+         and `netsh interface clat show global` does not, or the other way round, its registry value is another.",
     ),
     by_hand(
         "`clat-cli status`, self-test",
@@ -68,6 +69,12 @@ pub const ITEMS: &[Item] = &[
         "`clat-cli status`, warnings",
         "no line about a raw ICMPv6 socket",
         "Prefixes are learnt from DNS only; a security product may forbid `SIO_RCVALL`.",
+    ),
+    by_hand(
+        "`clat-cli status`, DHCPv4, where the network offers option 108",
+        "`the network prefers IPv6 only` with the seconds that the server gave",
+        "Windows' DHCP client does not keep an option it did not ask for, or keeps it elsewhere: send the value \
+         `DhcpInterfaceOptions` of the interface (`reg query` below `Tcpip\\Parameters\\Interfaces`).",
     ),
     by_hand(
         "`ping 192.0.2.1 -n 1` towards a host that answers, `curl http://` an IPv4 literal",
@@ -101,14 +108,46 @@ pub const ITEMS: &[Item] = &[
     ),
 ];
 
+/// Shows all that a report needs, for PowerShell as an administrator; into a file as well.
+pub const REPORT: &[&str] = &[
+    "$v4 = '192.0.2.1'    # put an IPv4 address here that answers",
+    "& {",
+    "  [Environment]::OSVersion.VersionString",
+    "  clat-cli --version",
+    "  clat-cli doctor",
+    "  clat-cli doctor --json",
+    "  clat-cli status",
+    "  clat-cli status --json",
+    "  clat-cli discover",
+    "  ping -n 2 $v4",
+    "  tracert -d -h 4 -w 500 $v4",
+    "  route print",
+    "  netsh interface ipv6 show interface",
+    "  netsh interface clat show global",
+    "  sc.exe query clat; sc.exe qc clat; sc.exe qfailure clat; sc.exe qprivs clat",
+    "  (Get-Process clat-cli).PrivateMemorySize64",
+    "  Get-WinEvent -LogName Application -MaxEvents 500 | Where-Object ProviderName -eq CLAT | Format-List",
+    "} *>&1 | Tee-Object clat-first-run.txt",
+];
+
 /// The page "First run on real Windows: what to check".
 #[must_use]
 pub fn page() -> String {
     let mut text = String::from(
         "# First run on real Windows: what to check\n\n\
          Made from the list in `clat-windows/src/checks.rs`, which `clat-cli doctor` follows too. Five minutes, as an \
-         administrator, on an\nIPv6-only network with a NAT64. Send `clat-cli doctor --json` and `clat-cli status \
-         --json` with a report.\n\n| look at | to be seen | otherwise |\n|---|---|---|\n",
+         administrator, on an\nIPv6-only network with a NAT64.\n\n\
+         ## To be sent with a report\n\n\
+         Paste this into a PowerShell that runs as an administrator; it changes nothing, and writes what it shows to\n\
+         `clat-first-run.txt`. Addresses of this machine are in it.\n\n```powershell\n",
+    );
+    for line in REPORT {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push_str(
+        "```\n\n\
+         ## What to look at\n\n| look at | to be seen | otherwise |\n|---|---|---|\n",
     );
     for item in ITEMS {
         let name = if item.by_doctor { format!("`doctor`: {}", item.name) } else { item.name.to_owned() };

@@ -1,10 +1,13 @@
 //! What the engine wants to know about the machine, read anew each time.
 
+use crate::dhcp;
 use crate::iphlp::{Family, Luid};
-use crate::sys::{adapters, iphlp};
+use crate::native_clat::Seen;
+use crate::sys::{adapters, iphlp, registry};
 use clat_engine::{Address6, AddressState, DefaultRoute4, DefaultRoute6, Input, Link, LinkKind};
 use std::io;
 use std::net::IpAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `IF_TYPE_*` of ipifcons.h.
 mod if_type {
@@ -29,6 +32,8 @@ pub struct Interface {
     pub up: bool,
     /// Its addresses.
     pub addresses: Vec<IpAddr>,
+    /// The next hops of its default routes.
+    pub gateways: Vec<IpAddr>,
     /// Its resolvers, best first.
     pub resolvers: Vec<IpAddr>,
 }
@@ -46,6 +51,7 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
             description: a.description,
             up: a.up,
             addresses: a.addresses.iter().map(|a| a.addr).collect(),
+            gateways: a.gateways,
             resolvers: a.resolvers,
         })
         .collect())
@@ -64,6 +70,7 @@ pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<
         link(adapter, own, sink);
         let servers = if resolvers.is_empty() { &adapter.resolvers } else { resolvers };
         sink(Input::Resolvers { ifindex: adapter.index, servers });
+        sink(Input::V6OnlyPreferred { ifindex: adapter.index, wait_s: v6_only_wait_s(&adapter.guid) });
     }
     let own = own.map_or(0, |luid| luid.0);
     let of = |luid: u64| all.iter().find(|a| a.luid == luid);
@@ -81,6 +88,23 @@ pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<
     }
     sink(Input::Synced);
     Ok(())
+}
+
+/// V6ONLY_WAIT of the interface's DHCPv4 lease in seconds; Windows' DHCP client is not asked, what it keeps is read.
+fn v6_only_wait_s(guid: &str) -> Option<u32> {
+    let key = format!(r"SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces\{guid}");
+    let options = registry::bytes(&key, "DhcpInterfaceOptions").ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    dhcp::v6_only_wait_s(&options, now.as_secs())
+}
+
+impl Interface {
+    /// What matters of it where another CLAT is looked for.
+    #[must_use]
+    pub fn seen(&self) -> Seen<'_> {
+        let Self { index, description, addresses, gateways, .. } = self;
+        Seen { index: *index, device: description, addresses, gateways }
+    }
 }
 
 fn link(a: &adapters::Adapter, own: Option<Luid>, sink: &mut dyn FnMut(Input<'_>)) {

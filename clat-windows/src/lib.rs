@@ -12,6 +12,7 @@
 
 pub mod before;
 pub mod checks;
+pub mod dhcp;
 pub mod dll;
 pub mod guid;
 pub mod journal;

@@ -1,6 +1,7 @@
 //! Small questions to the system, and its wish that we end.
 
-use crate::sys::system;
+use crate::native_clat::{LOCAL_KEY, PERMIT, POLICY_KEY, Permission, permission};
+use crate::sys::{registry, system};
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +19,13 @@ pub fn uptime_ms() -> u64 {
 #[must_use]
 pub fn private_bytes() -> Option<u64> {
     system::private_bytes()
+}
+
+/// Whether Windows' own CLAT may translate elsewhere than on mobile broadband.
+#[must_use]
+pub fn native_clat_permission() -> Permission {
+    let value = |key| registry::number(key, PERMIT).ok();
+    permission(value(POLICY_KEY), value(LOCAL_KEY))
 }
 
 /// Functions of IP Helper without which nothing can be configured, that this system lacks.

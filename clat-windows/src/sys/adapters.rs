@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use windows_sys::Win32::Foundation::ERROR_BUFFER_OVERFLOW;
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     GAA_FLAG_INCLUDE_GATEWAYS, GAA_FLAG_SKIP_ANYCAST, GAA_FLAG_SKIP_MULTICAST, GetAdaptersAddresses,
-    IP_ADAPTER_ADDRESSES_LH, IP_ADAPTER_DNS_SERVER_ADDRESS_XP, IP_ADAPTER_UNICAST_ADDRESS_LH,
+    IP_ADAPTER_ADDRESSES_LH, IP_ADAPTER_DNS_SERVER_ADDRESS_XP, IP_ADAPTER_GATEWAY_ADDRESS_LH,
+    IP_ADAPTER_UNICAST_ADDRESS_LH,
 };
 use windows_sys::Win32::NetworkManagement::Ndis::IfOperStatusUp;
 use windows_sys::Win32::Networking::WinSock::{
@@ -20,6 +21,8 @@ pub(crate) struct Adapter {
     pub(crate) luid: u64,
     /// The IPv4 index, or the IPv6 one where IPv4 is not bound.
     pub(crate) index: u32,
+    /// `{GUID}`, the name that the registry knows it by.
+    pub(crate) guid: String,
     pub(crate) name: String,
     pub(crate) description: String,
     pub(crate) if_type: u32,
@@ -30,6 +33,7 @@ pub(crate) struct Adapter {
     pub(crate) v4_metric: u32,
     pub(crate) v6_metric: u32,
     pub(crate) addresses: Vec<Address>,
+    pub(crate) gateways: Vec<IpAddr>,
     pub(crate) resolvers: Vec<IpAddr>,
 }
 
@@ -85,6 +89,7 @@ fn adapter(a: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
         Adapter {
             luid: a.Luid.Value,
             index: if v4_index == 0 { a.Ipv6IfIndex } else { v4_index },
+            guid: ansi(a.AdapterName),
             name: string(a.FriendlyName),
             description: string(a.Description),
             if_type: a.IfType,
@@ -95,6 +100,7 @@ fn adapter(a: &IP_ADAPTER_ADDRESSES_LH) -> Adapter {
             v4_metric: a.Ipv4Metric,
             v6_metric: a.Ipv6Metric,
             addresses: list(a.FirstUnicastAddress, |u| u.Next).filter_map(unicast).collect(),
+            gateways: list(a.FirstGatewayAddress, |g| g.Next).filter_map(gateway).collect(),
             resolvers: list(a.FirstDnsServerAddress, |d| d.Next).filter_map(resolver).collect(),
         }
     }
@@ -123,6 +129,16 @@ unsafe fn string(text: *const u16) -> String {
     String::from_utf16_lossy(text)
 }
 
+/// # Safety
+/// Null or a string with a zero at its end.
+unsafe fn ansi(text: *const u8) -> String {
+    if text.is_null() {
+        return String::new();
+    }
+    // SAFETY: by the contract of this function.
+    unsafe { std::ffi::CStr::from_ptr(text.cast()) }.to_string_lossy().into_owned()
+}
+
 fn unicast(u: &IP_ADAPTER_UNICAST_ADDRESS_LH) -> Option<Address> {
     Some(Address {
         // SAFETY: the address lies in the buffer of the table.
@@ -131,6 +147,11 @@ fn unicast(u: &IP_ADAPTER_UNICAST_ADDRESS_LH) -> Option<Address> {
         dad_state: u.DadState,
         temporary: u.SuffixOrigin == IpSuffixOriginRandom,
     })
+}
+
+fn gateway(g: &IP_ADAPTER_GATEWAY_ADDRESS_LH) -> Option<IpAddr> {
+    // SAFETY: the address lies in the buffer of the table.
+    unsafe { socket_address(&g.Address) }
 }
 
 fn resolver(d: &IP_ADAPTER_DNS_SERVER_ADDRESS_XP) -> Option<IpAddr> {

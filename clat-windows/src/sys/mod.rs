@@ -1,6 +1,7 @@
 //! All `unsafe` of this crate: one file for each part of the Windows API, each function a safe wrapper.
 
 pub(crate) mod adapters;
+pub(crate) mod dns;
 pub(crate) mod event;
 pub(crate) mod eventlog;
 pub(crate) mod firewall;
@@ -8,6 +9,7 @@ pub(crate) mod icmp6;
 pub(crate) mod iphlp;
 pub(crate) mod notify;
 pub(crate) mod pipe;
+pub(crate) mod registry;
 pub(crate) mod security;
 pub(crate) mod service;
 pub(crate) mod system;

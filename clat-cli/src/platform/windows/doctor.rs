@@ -6,8 +6,12 @@ use crate::status::model::Status;
 use clat_windows::device::Library;
 use clat_windows::folder::{self, FolderError};
 use clat_windows::iphlp::{Family, Luid};
+use clat_windows::native_clat::{Permission, SetBy};
 use clat_windows::{facts, native_clat, service, system};
 use std::path::Path;
+
+/// Name of the check on Windows' own CLAT.
+const NATIVE: &str = "native-clat";
 
 /// What to do, where it is not the same as on Linux.
 #[allow(clippy::wildcard_enum_match_arm)] // all others are the same
@@ -29,9 +33,7 @@ pub(crate) const fn advice(finding: Finding) -> Option<&'static str> {
 /// What has to be there before anything can run.
 pub(crate) fn facilities(state_dir: Option<&Path>) -> Vec<Check> {
     let dir = StateDir::find(state_dir);
-    let mut checks = vec![wintun(), program_folder(), ip_helper(), leftovers(&dir), service_state()];
-    checks.extend(native());
-    checks
+    vec![wintun(), program_folder(), ip_helper(), leftovers(&dir), service_state(), native()]
 }
 
 /// What the system's settings say about a running instance.
@@ -101,11 +103,19 @@ fn service_state() -> Check {
     }
 }
 
-fn native() -> Option<Check> {
-    let interfaces = facts::interfaces().ok()?;
-    let found =
-        native_clat::find(interfaces.iter().map(|i| (i.description.as_str(), i.addresses.as_slice())))?;
-    Some(Check::found("native-clat", Finding::OtherClat, format!("Windows itself translates on {found}")))
+fn native() -> Check {
+    let interfaces = facts::interfaces().unwrap_or_default();
+    if let Some(found) = native_clat::find(interfaces.iter().map(facts::Interface::seen)) {
+        return Check::found(NATIVE, Finding::OtherClat, format!("Windows itself translates on {found}"));
+    }
+    let by = match system::native_clat_permission() {
+        Permission::Unset | Permission::No => {
+            return Check::well(NATIVE, "Windows itself does not translate");
+        }
+        Permission::Yes(SetBy::Policy) => "by Group Policy",
+        Permission::Yes(SetBy::Netsh) => "by netsh interface clat",
+    };
+    Check::well(NATIVE, format!("Windows' own CLAT is permitted ({by}) and translates on no interface"))
 }
 
 fn forwarding(uplink: &str) -> Check {
@@ -119,5 +129,35 @@ fn forwarding(uplink: &str) -> Check {
             format!("{uplink}: forwarding {}, router discovery {}", s.forwarding, s.router_discovery),
         ),
         Err(e) => Check::found("forwarding", Finding::Forwarding, format!("{uplink}: {e}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Cli;
+    use clap::Parser;
+    use clat_windows::checks;
+
+    #[test]
+    fn every_check_of_the_first_run_page_is_one_of_doctors() {
+        let looked_at = facilities(None);
+        let names: Vec<&str> = looked_at.iter().map(|c| c.name).chain([forwarding("none").name]).collect();
+        for item in checks::ITEMS.iter().filter(|i| i.by_doctor) {
+            assert!(names.contains(&item.name), "{} is not in {names:?}", item.name);
+        }
+    }
+
+    #[test]
+    fn every_command_of_the_first_run_report_is_understood() {
+        let ours: Vec<&str> =
+            checks::REPORT.iter().map(|l| l.trim()).filter(|l| l.starts_with("clat-cli ")).collect();
+        assert!(ours.len() > 4, "{ours:?}");
+        for line in ours {
+            match Cli::try_parse_from(line.split_whitespace()) {
+                Ok(_) => {}
+                Err(e) => assert_eq!(e.kind(), clap::error::ErrorKind::DisplayVersion, "{line}: {e}"),
+            }
+        }
     }
 }

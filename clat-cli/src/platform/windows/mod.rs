@@ -1,6 +1,7 @@
 //! Windows: the Wintun adapter and its thread, IP Helper, sockets, pipes and the service behind [`Host`].
 
 mod data;
+mod dns;
 pub(crate) mod doctor;
 mod ears;
 pub(crate) mod eventlog;
@@ -27,7 +28,8 @@ use clat_windows::plan::Plan;
 use clat_windows::ring::Ended;
 use clat_windows::tap::Tap;
 use clat_windows::watch::Watch;
-use clat_windows::{facts, native_clat, resolver, secret, system};
+use clat_windows::{facts, native_clat, secret, system};
+use dns::Asker;
 use ears::Ears;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
@@ -63,6 +65,7 @@ pub(crate) struct Windows {
     /// The changes to this machine; none where others make them.
     plan: Option<Plan>,
     ears: Ears,
+    dns: Asker,
     firewall: Option<NeighbourDiscoveryAllowed>,
     wakes: Receiver<Wake>,
     waker: Sender<Wake>,
@@ -150,6 +153,7 @@ impl Windows {
             settings: settings.clone(),
             plan: None,
             ears: Ears::new(waker.clone(), settings.ra),
+            dns: Asker::new(waker.clone(), settings.resolvers.is_empty()),
             firewall: None,
             watch: None,
             wakes,
@@ -170,12 +174,13 @@ impl Windows {
             // The control thread is gone: nobody is left to answer, and the client hears that.
             let _ = waker.send(Wake::Request(caller, request));
         };
-        if let Err(e) = self.server.open(dir, ask) {
+        if let Err(e) = self.server.open(dir, ask.clone()) {
             self.notes.push(format!("control pipes: {e}. `status` and `stop` cannot reach this instance"));
         }
-        if self.settings.metrics.is_some() {
-            self.notes
-                .push("metrics are not served on Windows; `status --json` has the same numbers".to_owned());
+        if let Some(at) = &self.settings.metrics
+            && let Err(e) = self.server.open_metrics(at, ask)
+        {
+            self.notes.push(format!("metrics: {e}. They are not served"));
         }
     }
 
@@ -285,9 +290,11 @@ impl Windows {
         let own = self.data.as_ref().map(DataPath::luid);
         match facts::interfaces() {
             Ok(all) => {
-                let mut other = all.iter().map(|i| (i.description.as_str(), i.addresses.as_slice()));
-                self.tell_other_clat(now, native_clat::find(&mut other).map(str::to_owned), &all, sink);
-                let note = self.ears.follow(&all, own.and_then(|l| l.index().ok()));
+                let own = own.and_then(|l| l.index().ok());
+                let foreign = all.iter().filter(|i| Some(i.index) != own);
+                let other = native_clat::find(foreign.map(facts::Interface::seen)).map(|f| f.index);
+                self.tell_other_clat(now, other, sink);
+                let note = self.ears.follow(&all, own);
                 if let Some(note) = note {
                     sink(now, Event::Note(note));
                 }
@@ -304,11 +311,9 @@ impl Windows {
     fn tell_other_clat(
         &mut self,
         now: Instant,
-        found: Option<String>,
-        all: &[facts::Interface],
+        index: Option<IfIndex>,
         sink: &mut dyn FnMut(Instant, Event<'_>),
     ) {
-        let index = found.and_then(|d| all.iter().find(|i| i.description == d)).map(|i| i.index);
         if index == self.other_clat {
             return;
         }
@@ -354,6 +359,9 @@ impl Windows {
             ),
             Wake::Dns { server, message } => {
                 sink(now, Event::Input(Input::DnsReply { server, message: &message }));
+            }
+            Wake::DnsTold { id, ifindex, told } => {
+                self.dns.told(now, (id, ifindex), told, &mut |input| sink(now, Event::Input(input)));
             }
             Wake::Probe { sequence, from, echo_reply } => {
                 sink(now, Event::Input(Input::ProbeAnswer(ProbeAnswer { sequence, from, echo_reply })));
@@ -472,14 +480,8 @@ impl Host for Windows {
     }
 
     fn query_dns(&mut self, query: &DnsQuery) {
-        let (waker, query) = (self.waker.clone(), query.clone());
-        aside("clat dns", move || match resolver::ask(query.ifindex, query.server, &query.message) {
-            Ok(message) => {
-                // The control thread is gone.
-                let _ = waker.send(Wake::Dns { server: query.server, message });
-            }
-            Err(e) => debug!("resolver {}: {e}", query.server),
-        });
+        let now = self.now();
+        self.dns.ask(now, query);
     }
 
     fn probe(&mut self, probe: &Probe) {

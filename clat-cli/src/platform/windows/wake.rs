@@ -2,6 +2,7 @@
 
 use crate::control::CallerId;
 use crate::control::protocol::Request;
+use clat_windows::resolver::Told;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -31,6 +32,15 @@ pub(super) enum Wake {
         server: IpAddr,
         /// The whole message.
         message: Vec<u8>,
+    },
+    /// The DNS client of the system answered.
+    DnsTold {
+        /// The identifier of the question.
+        id: u16,
+        /// The interface it was about.
+        ifindex: u32,
+        /// The answer.
+        told: Told,
     },
     /// Somebody answered a probe.
     Probe {
