@@ -41,11 +41,7 @@ enum Chore {
     #[cfg(target_os = "linux")]
     BenchE2e(bench_e2e::Options),
     /// Build the packages for Windows: MSI, zip, winget manifest; prints the path of the MSI last
-    Msi {
-        /// This program instead of building one
-        #[arg(long)]
-        exe: Option<std::path::PathBuf>,
-    },
+    Msi(package::Options),
     /// Check that the tests of the no_std rooms run as many lines as they did (needs llvm-cov)
     Coverage(coverage::Options),
     /// Check that the crates in the program are those of xtask/dependencies.txt
@@ -67,7 +63,7 @@ fn main() -> ExitCode {
         Chore::Windows(command) => windows::run(command),
         #[cfg(target_os = "linux")]
         Chore::BenchE2e(options) => bench_e2e::run(&options),
-        Chore::Msi { exe } => package::all(exe).map(|()| ExitCode::SUCCESS),
+        Chore::Msi(options) => package::all(&options).map(|()| ExitCode::SUCCESS),
         Chore::Coverage(options) => coverage::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::Dependencies(options) => dependencies::run(&options).map(|()| ExitCode::SUCCESS),
         Chore::FuzzReplay => fuzz_replay::run().map(|()| ExitCode::SUCCESS),

@@ -35,7 +35,7 @@ pub(crate) fn write(target: &str, folder: &Path) -> Result<PathBuf> {
     let others = crates.iter().filter(|(id, _)| *id != root.0);
     let mut components: Vec<Value> = others.map(|(_, c)| component(c, &checksums)).collect();
     if target.contains("windows") {
-        components.push(wintun());
+        components.push(wintun(target)?);
     }
     let reference = |id: &String| crates.get(id).map(reference);
     let dependencies: Vec<Value> = crates
@@ -87,17 +87,19 @@ fn component(c: &Crate, checksums: &BTreeMap<(String, String), String>) -> Value
 }
 
 /// The DLL that the package holds beside the program.
-fn wintun() -> Value {
-    json!({
+fn wintun(target: &str) -> Result<Value> {
+    let processor = target.split('-').next().unwrap_or_default();
+    let digest = clat_windows::dll::expected_sha256(processor).context("no wintun.dll for this processor")?;
+    Ok(json!({
         "type": "library",
         "bom-ref": "wintun.dll",
         "name": "wintun.dll",
         "version": "0.14.1",
         "supplier": { "name": "WireGuard LLC" },
         "scope": "required",
-        "hashes": [{ "alg": "SHA-256", "content": crate::package::WINTUN_SHA256 }],
+        "hashes": [{ "alg": "SHA-256", "content": digest }],
         "licenses": [{ "license": { "name": "Wintun Prebuilt Binaries License" } }],
-    })
+    }))
 }
 
 /// The SHA-256 of each crate as Cargo.lock holds it.

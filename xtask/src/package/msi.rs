@@ -1,5 +1,6 @@
 //! The MSI by wixl, and by msibuild what wixl does not know.
 
+use super::Arch;
 use crate::process::run;
 use crate::workspace::root;
 use anyhow::{Context, Result};
@@ -16,11 +17,11 @@ const ENVIRONMENT: &str = "Environment\tName\tValue\tComponent_\r\ns72\tl255\tL2
 const ACTIONS: [(&str, u32); 2] = [("WriteEnvironmentStrings", 5200), ("RemoveEnvironmentStrings", 3300)];
 
 /// Builds the MSI from the payload's files.
-pub(super) fn build(payload: &Path, version: &str, msi: &Path) -> Result<PathBuf> {
+pub(super) fn build(payload: &Path, arch: Arch, version: &str, msi: &Path) -> Result<PathBuf> {
     let source = root().join("packaging/windows/clat.wxs");
     run(Command::new("wixl")
         .current_dir(payload)
-        .args(["-a", "x64", "-D", &format!("Version={version}"), "-o"])
+        .args(["-a", arch.word(), "-D", &format!("Version={version}"), "-o"])
         .arg(msi)
         .arg(&source))?;
     let table = msi.with_file_name("Environment.idt");

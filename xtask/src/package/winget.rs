@@ -1,5 +1,6 @@
 //! A manifest for winget, of one file, with the digest of this MSI.
 
+use super::Arch;
 use crate::process::output;
 use crate::workspace::version;
 use anyhow::{Context, Result};
@@ -8,14 +9,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the MSI can be fetched. It is published nowhere yet: who publishes it puts the place in here.
-const RELEASES: &str = "https://example.invalid/releases";
+/// A place that winget can fetch from: an https URL of a real host.
+pub(super) fn release_url(text: &str) -> Result<String, String> {
+    let url = text.trim_end_matches('/');
+    let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    let reserved = [".invalid", ".test", ".example", ".localhost"].iter().any(|end| host.ends_with(end));
+    match host.contains('.') && !reserved && !url.contains(char::is_whitespace) {
+        true => Ok(url.to_owned()),
+        false => Err("write https://HOST/PATH, the folder that the MSI is published in".to_owned()),
+    }
+}
 
 /// Writes the manifest beside the MSI.
-pub(super) fn write(msi: &Path, dist: &Path) -> Result<PathBuf> {
+pub(super) fn write(msi: &Path, arch: Arch, url: &str, dist: &Path) -> Result<PathBuf> {
     let digest: String = Sha256::digest(fs::read(msi)?).iter().map(|b| format!("{b:02X}")).collect();
     let code = product_code(msi)?;
-    let (version, name) = (version(), msi.file_name().context("an MSI without a name")?.to_string_lossy());
+    let (version, arch) = (version(), arch.word());
+    let name = msi.file_name().context("an MSI without a name")?.to_string_lossy();
     let text = format!(
         "# yaml-language-server: $schema=https://aka.ms/winget-manifest.singleton.1.6.0.schema.json
 PackageIdentifier: CLAT.CLAT
@@ -32,8 +42,8 @@ Scope: machine
 UpgradeBehavior: install
 ElevationRequirement: elevationRequired
 Installers:
-  - Architecture: x64
-    InstallerUrl: {RELEASES}/v{version}/{name}
+  - Architecture: {arch}
+    InstallerUrl: {url}/{name}
     InstallerSha256: {digest}
     ProductCode: '{code}'
 ManifestType: singleton
@@ -49,4 +59,22 @@ fn product_code(msi: &Path) -> Result<String> {
     let table = output(Command::new("msiinfo").arg("export").arg(msi).arg("Property"))?;
     let code = table.lines().find_map(|l| l.strip_prefix("ProductCode\t"));
     code.map(|c| c.trim().to_owned()).context("the MSI has no product code")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::release_url;
+
+    #[test]
+    fn only_a_place_that_can_be_fetched_from_is_taken() {
+        assert_eq!(
+            release_url("https://clat.dev/releases/v1/").as_deref(),
+            Ok("https://clat.dev/releases/v1")
+        );
+        for bad in
+            ["", "clat.dev/x", "http://clat.dev/x", "https://", "https://a b.c/", "https://x.invalid/y"]
+        {
+            assert!(release_url(bad).is_err(), "{bad:?}");
+        }
+    }
 }

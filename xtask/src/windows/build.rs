@@ -4,8 +4,8 @@ use super::toolchain::{self, CLIPPY, RUSTC};
 use super::{TARGET, imports, sysroot, wine};
 use crate::process::run;
 use crate::workspace::{cargo, root, windows_dir};
-use anyhow::{Result, bail};
-use std::path::PathBuf;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates that make up the Windows program, with their tests.
@@ -31,12 +31,15 @@ fn target_dir() -> Result<PathBuf> {
     Ok(windows_dir().join(format!("build-{}", toolchain::key("")?)))
 }
 
-/// The program is installed over slow lines and its own crate holds no data path: size counts.
-const SMALL: [&str; 4] = [
-    "--config",
-    "profile.release.package.clat-cli.opt-level=\"s\"",
-    "--config",
-    "profile.release.lto=\"fat\"",
+/// The program is installed over slow lines: size counts for all but the data path.
+const SMALL: [&str; 7] = [
+    "lto=\"fat\"",
+    "package.\"*\".opt-level=\"s\"",
+    "package.clat-cli.opt-level=\"s\"",
+    "package.clat-sim.opt-level=\"s\"",
+    "package.etherparse.opt-level=3",
+    "package.heapless.opt-level=3",
+    "package.wintun.opt-level=3",
 ];
 
 /// `-p` for each crate that exists in this workspace.
@@ -46,12 +49,41 @@ fn packages() -> Vec<String> {
 
 /// The release program. Returns its path.
 pub(crate) fn release() -> Result<PathBuf> {
-    run(cargo_for_target("build")?.args(["--release", "-pclat-cli", "--target", TARGET]).args(SMALL))?;
+    run(cargo_for_target("build")?
+        .args(["--release", "-pclat-cli", "--target", TARGET])
+        .args(SMALL.iter().flat_map(|s| ["--config".to_owned(), format!("profile.release.{s}")])))?;
     let exe = target_dir()?.join(TARGET).join("release").join("clat-cli.exe");
     if !exe.exists() {
         bail!("cargo built no {}", exe.display());
     }
     imports::check(&exe)?;
+    Ok(exe)
+}
+
+/// Type-checks the program for arm64, with std from its source: nothing on Debian links for it.
+pub(super) fn check_arm64() -> Result<()> {
+    toolchain::require(&[toolchain::BUILD])?;
+    run(Command::new(cargo())
+        .current_dir(root())
+        .env("RUSTC", RUSTC)
+        // build-std is an unstable option of cargo and std uses unstable features; Debian's compiler is a stable one.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_TARGET_DIR", windows_dir().join("check-arm64"))
+        .args(["check", "-Zbuild-std=std,panic_abort,panic_unwind", "-pclat-cli"])
+        .args(["--target", "aarch64-pc-windows-gnullvm"]))
+}
+
+/// Compiles a program of one file for the target, beside its source.
+pub(super) fn program(source: &str, path: &Path) -> Result<PathBuf> {
+    std::fs::write(path, source).with_context(|| path.display().to_string())?;
+    let exe = path.with_extension("exe");
+    run(Command::new(RUSTC)
+        .args(["--edition=2024", "-Copt-level=s", "-Cstrip=symbols", "--target", TARGET, "--sysroot"])
+        .arg(sysroot::ensure()?)
+        .arg("-o")
+        .arg(&exe)
+        .arg(path))?;
     Ok(exe)
 }
 

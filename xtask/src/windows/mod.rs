@@ -29,6 +29,8 @@ pub(crate) enum Command {
     Build,
     /// Clippy for the target, warnings are errors
     Clippy,
+    /// Type-check the program for arm64, which nothing on Debian links for
+    CheckArm64,
     /// Unit and integration tests of the Windows crates under Wine, then the scenes
     Test {
         /// Leave the scenes out
@@ -65,6 +67,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Build => println!("{}", release()?.display()),
         Command::Clippy => build::clippy()?,
+        Command::CheckArm64 => build::check_arm64()?,
         Command::Test { no_scenes, args } => {
             build::test(&args)?;
             if !no_scenes {

@@ -37,8 +37,6 @@ pub(super) fn run(exe: &Path) -> Result<()> {
     client::udp_echo(host, server, 4000)?;
     let status = stage.wait_status("active", |s| s["state"] == "active")?;
     ensure!(status["counters"]["v4_to_v6"]["packets"].as_u64() > Some(100), "{status}");
-    let (private, resident) = memory_kb(daemon.id())?;
-    println!("  memory: {private} kB private and written to, {resident} kB resident, Wine's own included");
     listens_nowhere(&stage)?;
     let said = stage.succeed(&["stop"])?;
     ensure!(said.contains("undone"), "{said}");
@@ -52,14 +50,4 @@ fn listens_nowhere(stage: &Stage) -> Result<()> {
     let ours: Vec<&str> = sockets.lines().filter(|l| l.contains("clat-cli")).collect();
     ensure!(ours.is_empty(), "sockets are open:\n{}", ours.join("\n"));
     Ok(())
-}
-
-/// Private dirty and resident memory of a process, in kB.
-fn memory_kb(pid: u32) -> Result<(u64, u64)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
-    let number = |name: &str| {
-        let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
-        line.split_whitespace().next().unwrap_or_default().parse()
-    };
-    Ok((number("Private_Dirty:")?, number("Rss:")?))
 }

@@ -6,6 +6,8 @@ mod configured;
 mod data_path;
 mod dll;
 mod faults;
+mod machine;
+mod memory;
 mod package;
 mod service;
 mod stage;
@@ -22,11 +24,13 @@ type Scene = (&'static str, fn(&Path) -> Result<()>);
 /// In this order.
 const SCENES: &[Scene] = &[
     ("data-path", data_path::run),
+    ("memory", memory::run),
     ("dll", dll::run),
     ("ring-full", faults::ring_full),
     ("adapter-removed", faults::adapter_removed),
     ("configured", configured::run),
     ("crash", configured::crash),
+    ("machine", machine::run),
     ("service", service::run),
     ("msi", package::msi),
 ];

@@ -3,7 +3,7 @@
 use super::Stage;
 use super::service::keep_session;
 use super::stage::said;
-use crate::package;
+use crate::package::{self, Arch};
 use anyhow::{Result, bail, ensure};
 use clat_core::Pref64;
 use clat_netlab::dns::Dns64;
@@ -30,8 +30,8 @@ pub(super) fn msi(exe: &Path) -> Result<()> {
 fn scene(stage: &Stage, exe: &Path) -> Result<()> {
     let folder = stage.prefix().join("drive_c/Program Files/CLAT");
     ensure!(!folder.exists(), "{} is there before", folder.display());
-    let older = package::build(exe, "0.0.1", stage.lab.dir())?;
-    let newer = package::build(exe, "0.0.2", stage.lab.dir())?;
+    let older = package::build(exe, Arch::X64, "0.0.1", stage.lab.dir())?;
+    let newer = package::build(exe, Arch::X64, "0.0.2", stage.lab.dir())?;
     msiexec(stage, "/i", &older)?;
     for file in ["clat-cli.exe", "wintun.dll", "LICENSE-WINTUN.txt", "LICENSE-MIT.txt", "LICENSE-APACHE.txt"]
     {
