@@ -15,11 +15,19 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    /// In file names, for wixl and for winget.
+    /// In file names and for winget.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::X64 => "x64",
             Self::Arm64 => "arm64",
+        }
+    }
+
+    /// In the summary of an MSI, where wixl does not know it: wixl writes what `-a x64` says.
+    pub(super) const fn template(self) -> Option<&'static str> {
+        match self {
+            Self::X64 => None,
+            Self::Arm64 => Some("Arm64;1033"),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The MSI by wixl, and by msibuild what wixl does not know.
 
 use super::Arch;
-use crate::process::run;
+use crate::process::{output, run};
 use crate::workspace::root;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,7 @@ pub(super) fn build(payload: &Path, arch: Arch, version: &str, msi: &Path) -> Re
     let source = root().join("packaging/windows/clat.wxs");
     run(Command::new("wixl")
         .current_dir(payload)
-        .args(["-a", arch.word(), "-D", &format!("Version={version}"), "-o"])
+        .args(["-a", "x64", "-D", &format!("Version={version}"), "-o"])
         .arg(msi)
         .arg(&source))?;
     let table = msi.with_file_name("Environment.idt");
@@ -33,5 +33,17 @@ pub(super) fn build(payload: &Path, arch: Arch, version: &str, msi: &Path) -> Re
             format!("INSERT INTO InstallExecuteSequence (Action, Sequence) VALUES ('{action}', {sequence})");
         run(Command::new("msibuild").arg(msi).args(["-q", &query]))?;
     }
+    arch.template().map_or(Ok(()), |template| set_template(msi, template))?;
     Ok(msi.to_path_buf())
+}
+
+/// Says in the summary which processor the MSI is for; the rest of what msibuild sets stays as wixl wrote it.
+fn set_template(msi: &Path, template: &str) -> Result<()> {
+    let summary = output(Command::new("msiinfo").arg("suminfo").arg(msi))?;
+    let [subject, author, code] = ["Subject: ", "Author: ", "Revision number (UUID): "]
+        .map(|name| summary.lines().find_map(|l| l.strip_prefix(name)).map(str::trim));
+    let (Some(subject), Some(author), Some(code)) = (subject, author, code) else {
+        bail!("the MSI has another summary than expected:\n{summary}");
+    };
+    run(Command::new("msibuild").arg(msi).args(["-s", subject, author, template, code]))
 }
