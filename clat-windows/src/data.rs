@@ -1,10 +1,13 @@
 //! The device and its data thread. An adapter that is removed is made again, without an end of the service.
 
 use crate::device::{Device, DeviceError, Library, Stop};
+use crate::frames::link::{DataWire, Link};
+use crate::frames::ring::FrameRing;
 use crate::iphlp::{Family, Luid};
 use crate::live::{Counters, HostTranslator, Live, View};
-use crate::ring::{Ended, Pump, RingError};
+use crate::ring::{Ended, Pump, Ring, RingError};
 use crate::tap::Tap;
+use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,12 +24,15 @@ pub struct DataPath {
     live: Arc<Live>,
     counters: Arc<Counters>,
     library: Library,
+    /// Where IPv6 goes as frames.
+    link: Option<Arc<Link>>,
     name: String,
     luid: Luid,
 }
 
 impl DataPath {
-    /// Makes the adapter called `name` and starts its thread, with no translator in force. `tap` sees each packet.
+    /// Makes the adapter called `name` and starts its thread, with no translator in force. IPv6 goes to `link` as frames,
+    /// or to the adapter where there is none. `tap` sees each packet.
     ///
     /// `on_end` is called from the thread when the adapter is gone; [`reopen`](Self::reopen) then makes it again.
     ///
@@ -34,12 +40,13 @@ impl DataPath {
     /// [`DeviceError`]
     pub fn open(
         name: &str,
+        link: Option<Arc<Link>>,
         tap: Option<Box<dyn Tap>>,
         on_end: impl Fn() + Send + 'static,
     ) -> Result<Self, DeviceError> {
         let library = Library::load()?;
         let (live, counters) = (Arc::new(Live::default()), Arc::new(Counters::default()));
-        let running = Running::start(&library, name, (&live, &counters), tap, on_end)?;
+        let running = Running::start(&library, name, link.as_ref(), (&live, &counters), tap, on_end)?;
         Ok(Self {
             luid: Luid(running.device.luid()),
             device: Some(running.device),
@@ -48,6 +55,7 @@ impl DataPath {
             live,
             counters,
             library,
+            link,
             name: name.to_owned(),
         })
     }
@@ -62,7 +70,14 @@ impl DataPath {
         on_end: impl Fn() + Send + 'static,
     ) -> Result<(), DeviceError> {
         self.close();
-        let running = Running::start(&self.library, &self.name, (&self.live, &self.counters), tap, on_end)?;
+        let running = Running::start(
+            &self.library,
+            &self.name,
+            self.link.as_ref(),
+            (&self.live, &self.counters),
+            tap,
+            on_end,
+        )?;
         self.luid = Luid(running.device.luid());
         self.stop = running.stop;
         self.device = Some(running.device);
@@ -147,26 +162,44 @@ impl Running {
     fn start(
         library: &Library,
         name: &str,
+        link: Option<&Arc<Link>>,
         (live, counters): (&Arc<Live>, &Arc<Counters>),
         tap: Option<Box<dyn Tap>>,
         on_end: impl Fn() + Send + 'static,
     ) -> Result<Self, DeviceError> {
         let device = Device::create(library, name)?;
         let stop = Stop::new()?;
-        let session = device.session(stop.clone())?;
-        let pump = Pump::new(session, View::new(Arc::clone(live)), crate::secret::seed());
-        let mut pump = pump.with_tap(tap);
-        let counters = Arc::clone(counters);
-        let body = move || {
-            let ended = pump.run(&counters);
-            // The session ends before anybody hears of it: the adapter can be closed then.
-            drop(pump);
-            if ended != Ended::Stopped {
-                on_end();
+        let mut session = device.session(stop.clone())?;
+        let (view, counters) = (View::new(Arc::clone(live)), Arc::clone(counters));
+        let thread = match link {
+            None => pump(session, view, tap, counters, on_end),
+            Some(link) => {
+                let wire = DataWire::open(link)?;
+                session.wake_for(&wire.events());
+                pump(FrameRing::new(session, wire), view, tap, counters, on_end)
             }
-            ended
         };
-        let thread = std::thread::Builder::new().name("clat data".to_owned()).stack_size(STACK).spawn(body);
         Ok(Self { device, thread: thread.map_err(DeviceError::Thread)?, stop })
     }
+}
+
+/// Starts the data thread over a ring.
+fn pump<R: Ring + Send + 'static>(
+    ring: R,
+    view: View,
+    tap: Option<Box<dyn Tap>>,
+    counters: Arc<Counters>,
+    on_end: impl Fn() + Send + 'static,
+) -> io::Result<JoinHandle<Ended>> {
+    let mut pump = Pump::new(ring, view, crate::secret::seed()).with_tap(tap);
+    let body = move || {
+        let ended = pump.run(&counters);
+        // The session ends before anybody hears of it: the adapter can be closed then.
+        drop(pump);
+        if ended != Ended::Stopped {
+            on_end();
+        }
+        ended
+    };
+    std::thread::Builder::new().name("clat data".to_owned()).stack_size(STACK).spawn(body)
 }

@@ -1,6 +1,7 @@
 //! The Wintun adapter: one device for both families.
 
 use crate::dll::{self, DllError};
+use crate::frames::link::LinkError;
 use crate::guid::adapter_guid;
 use crate::ring::{CAPACITY, Ring, RingError, Wake};
 use crate::sys::event::{self, Event};
@@ -36,6 +37,9 @@ pub enum DeviceError {
     /// No event object.
     #[error("cannot make an event object: {0}")]
     Event(std::io::Error),
+    /// Frames cannot be spoken on the uplink.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// No thread.
     #[error("cannot start the data thread: {0}")]
     Thread(std::io::Error),
@@ -134,7 +138,7 @@ impl Device {
         let failed = |e| DeviceError::Adapter { name: self.name.clone(), source: loader::reason(e) };
         let session = self.adapter.start_session(CAPACITY).map_err(failed)?;
         let readable = loader::read_event(&session).map_err(failed)?;
-        Ok(Session { session: Arc::new(session), readable, stop })
+        Ok(Session { session: Arc::new(session), wakes: vec![readable], stop })
     }
 }
 
@@ -170,13 +174,21 @@ impl Stop {
 /// A running session: the two rings.
 pub struct Session {
     session: Arc<::wintun::Session>,
-    readable: event::Borrowed,
+    /// What ends a sleep: the read event, and those of [`Session::wake_for`].
+    wakes: Vec<event::Borrowed>,
     stop: Stop,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("stop", &self.stop).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Its waits end for these events too, which somebody else closes after the session.
+    pub(crate) fn wake_for(&mut self, events: &[event::Borrowed]) {
+        self.wakes.extend_from_slice(events);
     }
 }
 
@@ -210,9 +222,9 @@ impl Ring for Session {
     }
 
     fn wait(&mut self) -> Wake {
-        match event::wait_either(self.readable, &self.stop.0) {
-            Ok(0) => Wake::Readable,
-            Ok(_) => Wake::Stop,
+        match event::wait_any(&self.stop.0, &self.wakes) {
+            Ok(true) => Wake::Readable,
+            Ok(false) => Wake::Stop,
             Err(code) => Wake::Failed(code),
         }
     }

@@ -52,6 +52,14 @@ pub fn create_state(path: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
+/// Whether the folder of a DLL that is to be loaded is safe.
+///
+/// # Errors
+/// [`FolderError`]
+pub fn check_library(path: &Path) -> Result<(), FolderError> {
+    check(path, "its DLL will not be loaded: install it again")
+}
+
 /// Whether the folder of the program is safe for a service: whoever can write there becomes the system.
 ///
 /// # Errors

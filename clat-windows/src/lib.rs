@@ -3,7 +3,8 @@
 //! # Layout
 //!
 //! Without a system call, compiled and tested everywhere: [`guid`] (the adapter's identity), [`dll`] (which
-//! wintun.dll may be loaded), [`ring`] (ring size and the data path over any ring), [`tap`] (a look at each packet).
+//! wintun.dll may be loaded), [`ring`] (ring size and the data path over any ring), [`frames`] (the same with IPv6 as
+//! frames), [`tap`] (a look at each packet).
 //!
 //! Windows only: `device` (the Wintun adapter). All `unsafe` is in `sys`.
 
@@ -14,6 +15,7 @@ pub mod before;
 pub mod checks;
 pub mod dhcp;
 pub mod dll;
+pub mod frames;
 pub mod guid;
 pub mod journal;
 pub mod live;

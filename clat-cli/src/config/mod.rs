@@ -208,9 +208,6 @@ impl Settings {
                 "--source pcap:FILE is available on Linux only: `clat-cli translate` reads captures",
             )),
             Source::Replay(file) => self.check_replay(file),
-            Source::Pcap if !cfg!(target_os = "linux") => {
-                Err(usage("--source pcap is available on Linux only: take `routed`"))
-            }
             Source::Pcap if self.uplink.is_none() => {
                 Err(usage("--source pcap needs --uplink: the interface to speak frames on"))
             }
@@ -362,11 +359,7 @@ mod tests {
             ("--source pcap:a.pcap", "", "translate"),
             #[cfg(target_os = "linux")]
             ("--source pcap:a.pcap", "", "--pref64 and --clat-v6"),
-            #[cfg(not(target_os = "linux"))]
-            ("--source pcap", "", "Linux only"),
-            #[cfg(target_os = "linux")]
             ("--source pcap", "", "--uplink"),
-            #[cfg(target_os = "linux")]
             (
                 "--source pcap --uplink e --no-configure --pref64 64:ff9b::/96 --clat-v6 2001:db8::1",
                 "",

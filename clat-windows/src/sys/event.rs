@@ -12,8 +12,8 @@ use windows_sys::Win32::System::Threading::{
 #[derive(Debug)]
 pub(crate) struct Event(OwnedHandle);
 
-/// A handle that somebody else closes: the read event of a Wintun session, which outlives its waits because the
-/// session is kept beside it.
+/// A handle that somebody else closes, after the last wait for it: the read event of a Wintun session or of Npcap, which
+/// are kept beside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Borrowed(HANDLE);
 
@@ -53,20 +53,34 @@ impl Event {
         unsafe { WaitForSingleObject(self.raw(), millis) == WAIT_OBJECT_0 }
     }
 
+    pub(crate) fn is_set(&self) -> bool {
+        self.wait(Duration::ZERO)
+    }
+
+    /// For a wait that ends before `self` does.
+    pub(crate) fn borrow(&self) -> Borrowed {
+        Borrowed(self.raw())
+    }
+
     pub(crate) fn raw(&self) -> RawHandle {
         self.0.as_raw_handle()
     }
 }
 
-/// Sleeps until one of the two is set: 0 for the first, 1 for the second, or the Win32 error code.
-pub(crate) fn wait_either(first: Borrowed, second: &Event) -> Result<u32, u32> {
-    // The stop event stands first so that it wins when both are set.
-    let handles = [second.raw(), first.0];
-    // SAFETY: two handles that stay open during the call.
-    match unsafe { WaitForMultipleObjects(2, handles.as_ptr(), 0, INFINITE) } {
-        WAIT_OBJECT_0 => Ok(1),
+/// Most that a wait may wait for, the stop included.
+const MOST: usize = 4;
+
+/// Sleeps until one of them is set: false for `stop`, true for another, or the Win32 error code.
+pub(crate) fn wait_any(stop: &Event, others: &[Borrowed]) -> Result<bool, u32> {
+    // The stop event stands first so that it wins when several are set.
+    let mut handles = [stop.raw(); MOST];
+    handles.iter_mut().skip(1).zip(others).for_each(|(to, from)| *to = from.0);
+    let count = (1 + others.len()).min(MOST) as u32;
+    // SAFETY: so many handles that stay open during the call.
+    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, INFINITE) } {
+        WAIT_OBJECT_0 => Ok(false),
         // SAFETY: reads this thread's error code.
         WAIT_FAILED => Err(unsafe { GetLastError() }),
-        _ => Ok(0),
+        _ => Ok(true),
     }
 }

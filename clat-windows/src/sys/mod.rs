@@ -8,6 +8,7 @@ pub(crate) mod firewall;
 pub(crate) mod icmp6;
 pub(crate) mod iphlp;
 pub(crate) mod notify;
+pub(crate) mod npcap;
 pub(crate) mod pipe;
 pub(crate) mod registry;
 pub(crate) mod security;

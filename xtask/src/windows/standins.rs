@@ -30,6 +30,7 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         .with_context(|| format!("cannot make {}", out.display()))?;
     winelib(&out, "wintun", &["wintun.c", "ring.c", "contract.c"], &["tun.c"])?;
     winelib(&out, "clatlinux", &["clatlinux.c"], &["linux.c"])?;
+    winelib(&out, "wpcap", &["wpcap.c"], &["wire.c"])?;
     iphlpapi(&out)?;
     Ok(out)
 }

@@ -44,6 +44,7 @@ pub(crate) const TEST: &[Tool] = &[
     tool(WINE, "wine64"),
     tool(WINEGCC, "wine64-tools"),
     tool("/usr/include/wine/wine/windows/windows.h", "libwine-dev"),
+    tool("/usr/include/pcap/pcap.h", "libpcap-dev"),
 ];
 /// For the packages.
 pub(crate) const PACKAGE: &[Tool] =

@@ -142,6 +142,7 @@ fn hear(socket: &Icmp6Socket, stop: &AtomicBool, wakes: &Sender<Wake>, ra: bool)
             source: heard.source,
             destination: heard.destination,
             hop_limit: heard.hop_limit,
+            mac: None,
             message,
         };
         if wakes.send(Wake::Icmp6(heard)).is_err() {

@@ -5,6 +5,7 @@ mod dns;
 pub(crate) mod doctor;
 mod ears;
 pub(crate) mod eventlog;
+mod frames;
 pub(crate) mod service;
 mod wake;
 
@@ -19,8 +20,8 @@ use crate::status::model::{Counters, Device, Dropped};
 use anyhow::{Context, bail};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6In, Icmpv6Out, IfIndex, Input, Instant, OtherClat, Probe, ProbeAnswer, ReturnPath, Step,
-    StepError, StepErrorKind, StepId, TranslatorParams,
+    DnsQuery, Icmpv6In, Icmpv6Out, IfIndex, Input, Instant, Mac, OtherClat, Probe, ProbeAnswer, ReturnPath,
+    Step, StepError, StepErrorKind, StepId, TranslatorParams,
 };
 use clat_windows::data::DataPath;
 use clat_windows::firewall::NeighbourDiscoveryAllowed;
@@ -31,6 +32,7 @@ use clat_windows::watch::Watch;
 use clat_windows::{facts, native_clat, secret, system};
 use dns::Asker;
 use ears::Ears;
+use frames::Frames;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
@@ -66,6 +68,8 @@ pub(crate) struct Windows {
     plan: Option<Plan>,
     ears: Ears,
     dns: Asker,
+    /// Where IPv6 goes as frames.
+    frames: Option<Frames>,
     firewall: Option<NeighbourDiscoveryAllowed>,
     wakes: Receiver<Wake>,
     waker: Sender<Wake>,
@@ -90,6 +94,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
     let mut host = Windows::new(settings);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
+    host.frames = Frames::open(settings, host.waker.clone())?;
     if settings.configure {
         host.plan = Some(open_plan(&dir)?);
         host.secret = secret::load(dir.path()).unwrap_or_else(|e| {
@@ -154,6 +159,7 @@ impl Windows {
             plan: None,
             ears: Ears::new(waker.clone(), settings.ra),
             dns: Asker::new(waker.clone(), settings.resolvers.is_empty()),
+            frames: None,
             firewall: None,
             watch: None,
             wakes,
@@ -221,7 +227,8 @@ impl Windows {
 
     fn open_data(&mut self) -> anyhow::Result<DataPath> {
         let tap = self.tap();
-        DataPath::open(&self.settings.tun, tap, self.on_data_end()).context(self.settings.tun.clone())
+        let link = self.frames.as_ref().map(Frames::link);
+        DataPath::open(&self.settings.tun, link, tap, self.on_data_end()).context(self.settings.tun.clone())
     }
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
@@ -294,8 +301,9 @@ impl Windows {
                 let foreign = all.iter().filter(|i| Some(i.index) != own);
                 let other = native_clat::find(foreign.map(facts::Interface::seen)).map(|f| f.index);
                 self.tell_other_clat(now, other, sink);
-                let note = self.ears.follow(&all, own);
-                if let Some(note) = note {
+                if self.frames.is_none()
+                    && let Some(note) = self.ears.follow(&all, own)
+                {
                     sink(now, Event::Note(note));
                 }
             }
@@ -353,7 +361,7 @@ impl Windows {
                     source: heard.source,
                     destination: heard.destination,
                     hop_limit: heard.hop_limit,
-                    source_mac: None,
+                    source_mac: heard.mac,
                     message: &heard.message,
                 })),
             ),
@@ -463,6 +471,9 @@ impl Host for Windows {
 
     fn activate(&mut self, params: &TranslatorParams, policy: &Policy) {
         self.active = Some(*params);
+        if let Some(frames) = &self.frames {
+            frames.translate_for(Some(params.clat_v6));
+        }
         if let Some(data) = &self.data {
             data.set_translator(Some(data::translator(params, policy)));
         }
@@ -470,13 +481,25 @@ impl Host for Windows {
 
     fn deactivate(&mut self) {
         self.active = None;
+        if let Some(frames) = &self.frames {
+            frames.translate_for(None);
+        }
         if let Some(data) = &self.data {
             data.set_translator(None);
         }
     }
 
     fn send_icmpv6(&mut self, message: &Icmpv6Out) {
-        self.ears.send(message);
+        match &mut self.frames {
+            Some(frames) => frames.send(message),
+            None => self.ears.send(message),
+        }
+    }
+
+    fn next_hop(&mut self, mac: Option<Mac>) {
+        if let Some(frames) = &self.frames {
+            frames.next_hop(mac);
+        }
     }
 
     fn query_dns(&mut self, query: &DnsQuery) {

@@ -60,6 +60,8 @@ pub(super) struct Heard {
     pub(super) source: Ipv6Addr,
     pub(super) destination: Ipv6Addr,
     pub(super) hop_limit: u8,
+    /// Where frames are heard.
+    pub(super) mac: Option<[u8; 6]>,
     pub(super) message: Vec<u8>,
 }
 

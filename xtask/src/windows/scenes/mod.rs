@@ -6,6 +6,7 @@ mod configured;
 mod data_path;
 mod dll;
 mod faults;
+mod frames;
 mod machine;
 mod memory;
 mod package;
@@ -30,6 +31,7 @@ const SCENES: &[Scene] = &[
     ("adapter-removed", faults::adapter_removed),
     ("configured", configured::run),
     ("crash", configured::crash),
+    ("frames", frames::run),
     ("machine", machine::run),
     ("service", service::run),
     ("msi", package::msi),

@@ -75,6 +75,17 @@ impl Stage {
         &self.prefix
     }
 
+    /// Installs the stand-in for Npcap, or takes it away, as its installer would.
+    pub(super) fn npcap(&self, there: bool) -> Result<()> {
+        let folder = self.prefix.join("drive_c/windows/system32/Npcap");
+        if !there {
+            return if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) };
+        }
+        fs::create_dir_all(&folder)?;
+        fs::copy(self.standins.join("so/x86_64-unix/wpcap.dll"), folder.join("wpcap.dll"))?;
+        Ok(())
+    }
+
     /// The folder of journal and secret.
     pub(super) fn state_dir(&self) -> PathBuf {
         self.prefix.join("drive_c/ProgramData/CLAT")
@@ -92,7 +103,11 @@ impl Stage {
                 None => command.env_remove(name),
             };
         }
-        let native = if self.app.join("iphlpapi.dll").exists() { "wintun=b;iphlpapi=n" } else { "wintun=b" };
+        let native = if self.app.join("iphlpapi.dll").exists() {
+            "wintun,wpcap=b;iphlpapi=n"
+        } else {
+            "wintun,wpcap=b"
+        };
         command
             .env("WINEDLLPATH", self.standins.join("so"))
             .env("WINEDLLOVERRIDES", native)
