@@ -1,10 +1,13 @@
 /* The functions of pcap.h that the program uses, as Npcap has them, with what the documentation demands checked. */
-#include "wpcap.h"
 #include <windows.h>
+#define WIRE __stdcall
+#include "../clatwire/wire.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* libpcap's functions have C's calling convention. */
+#define EXPORT __declspec(dllexport)
 #define ERRBUF 256
 
 /* Windows' struct timeval has two 32-bit numbers. */
@@ -41,7 +44,7 @@ static int index_of(const char *device)
     return sscanf(device, "\\Device\\NPF_{%8x-0000-0000-0000-4E6574446576}", &index) == 1 ? (int)index : 0;
 }
 
-struct device *CDECL open_live(const char *device, int longest, int promiscuous, int patience_ms, char *error)
+EXPORT struct device *pcap_open_live(const char *device, int longest, int promiscuous, int patience_ms, char *error)
 {
     struct device *d = calloc(1, sizeof *d);
     char line[64];
@@ -73,7 +76,7 @@ static DWORD CALLBACK watch(void *p)
     return 0;
 }
 
-void CDECL close_device(struct device *d)
+EXPORT void pcap_close(struct device *d)
 {
     d->stop = 1;
     if (d->thread) {
@@ -85,30 +88,30 @@ void CDECL close_device(struct device *d)
     free(d);
 }
 
-int CDECL datalink(struct device *d)
+EXPORT int pcap_datalink(struct device *d)
 {
     return wire_ethernet(d->wire);
 }
 
-int CDECL setnonblock(struct device *d, int nonblock, char *error)
+EXPORT int pcap_setnonblock(struct device *d, int nonblock, char *error)
 {
     d->nonblock = nonblock;
     return 0;
 }
 
-int CDECL setmintocopy(struct device *d, int size)
+EXPORT int pcap_setmintocopy(struct device *d, int size)
 {
     return size < 0 ? -1 : 0;
 }
 
-int CDECL compile(struct device *d, struct program *program, const char *expression, int optimise, UINT32 netmask)
+EXPORT int pcap_compile(struct device *d, struct program *program, const char *expression, int optimise, UINT32 netmask)
 {
     program->expression = strdup(expression);
     program->length = 1;
     return 0;
 }
 
-int CDECL setfilter(struct device *d, struct program *program)
+EXPORT int pcap_setfilter(struct device *d, struct program *program)
 {
     if (!program->expression) {
         violation(d, "filter: not compiled");
@@ -118,13 +121,13 @@ int CDECL setfilter(struct device *d, struct program *program)
     return wire_filter(d->wire, program->expression, d->error, ERRBUF);
 }
 
-void CDECL freecode(struct program *program)
+EXPORT void pcap_freecode(struct program *program)
 {
     free(program->expression);
     program->expression = NULL;
 }
 
-int CDECL next_ex(struct device *d, struct header **header, const unsigned char **frame)
+EXPORT int pcap_next_ex(struct device *d, struct header **header, const unsigned char **frame)
 {
     int length;
     if (!d->filtered)
@@ -139,7 +142,7 @@ int CDECL next_ex(struct device *d, struct header **header, const unsigned char 
     return 1;
 }
 
-int CDECL sendpacket(struct device *d, const unsigned char *frame, int size)
+EXPORT int pcap_sendpacket(struct device *d, const unsigned char *frame, int size)
 {
     if (size < 14)
         violation(d, "send: shorter than its header");
@@ -147,7 +150,7 @@ int CDECL sendpacket(struct device *d, const unsigned char *frame, int size)
     return wire_send(d->wire, frame, size);
 }
 
-HANDLE CDECL getevent(struct device *d)
+EXPORT HANDLE pcap_getevent(struct device *d)
 {
     if (!d->event) {
         d->event = CreateEventW(NULL, FALSE, FALSE, NULL);
@@ -156,7 +159,7 @@ HANDLE CDECL getevent(struct device *d)
     return d->event;
 }
 
-const char *CDECL geterror(struct device *d)
+EXPORT const char *pcap_geterr(struct device *d)
 {
     return d->error;
 }

@@ -32,11 +32,21 @@ fn target_dir() -> Result<PathBuf> {
 }
 
 /// The program is installed over slow lines: size counts for all but the data path.
-const SMALL: [&str; 7] = [
+const SMALL: &[&str] = &[
     "lto=\"fat\"",
     "package.\"*\".opt-level=\"s\"",
-    "package.clat-cli.opt-level=\"s\"",
-    "package.clat-sim.opt-level=\"s\"",
+    "package.clap_builder.opt-level=\"z\"",
+    "package.clap_complete.opt-level=\"z\"",
+    "package.clap_mangen.opt-level=\"z\"",
+    "package.clat-cli.opt-level=\"z\"",
+    "package.clat-sim.opt-level=\"z\"",
+    "package.jiff.opt-level=\"z\"",
+    "package.prometheus-client.opt-level=\"z\"",
+    "package.serde_json.opt-level=\"z\"",
+    "package.smoltcp.opt-level=\"z\"",
+    "package.toml.opt-level=\"z\"",
+    "package.tracing-subscriber.opt-level=\"z\"",
+    "package.winnow.opt-level=\"z\"",
     "package.etherparse.opt-level=3",
     "package.heapless.opt-level=3",
     "package.wintun.opt-level=3",

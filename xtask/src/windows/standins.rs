@@ -30,8 +30,9 @@ pub(crate) fn ensure() -> Result<PathBuf> {
         .with_context(|| format!("cannot make {}", out.display()))?;
     winelib(&out, "wintun", &["wintun.c", "ring.c", "contract.c"], &["tun.c"])?;
     winelib(&out, "clatlinux", &["clatlinux.c"], &["linux.c"])?;
-    winelib(&out, "wpcap", &["wpcap.c"], &["wire.c"])?;
+    winelib(&out, "clatwire", &["clatwire.c"], &["wire.c"])?;
     iphlpapi(&out)?;
+    wpcap(&out)?;
     Ok(out)
 }
 
@@ -61,6 +62,20 @@ fn iphlpapi(out: &Path) -> Result<()> {
         .arg("-L")
         .arg(&objects)
         .args([&format!("-l{WINES_OWN}"), "-lclatlinux"]))
+}
+
+/// Compiles the stand-in for Npcap's wpcap.dll: a Windows DLL, since Wine has one of its own that would go first.
+fn wpcap(out: &Path) -> Result<()> {
+    let objects = out.join("objects");
+    let calls = ["open", "close", "ethernet", "filter", "next", "send", "readable", "name", "log"];
+    import_library(&objects, "clatwire", &calls.map(|c| format!("wire_{c}\n")).concat())?;
+    run(Command::new(MINGW)
+        .args(["-O2", "-Wall", "-Werror", "-shared", "-o"])
+        .arg(out.join("wpcap.dll"))
+        .arg(root().join("clat-windows/standins/wpcap/wpcap.c"))
+        .arg("-L")
+        .arg(&objects)
+        .arg("-lclatwire"))
 }
 
 /// The functions that the stand-in defines: `xNAME` for NAME.

@@ -82,7 +82,8 @@ impl Stage {
             return if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) };
         }
         fs::create_dir_all(&folder)?;
-        fs::copy(self.standins.join("so/x86_64-unix/wpcap.dll"), folder.join("wpcap.dll"))?;
+        fs::copy(self.standins.join("wpcap.dll"), folder.join("wpcap.dll"))?;
+        fs::copy(self.standins.join("so/x86_64-unix/clatwire.dll"), folder.join("clatwire.dll"))?;
         Ok(())
     }
 
@@ -104,9 +105,9 @@ impl Stage {
             };
         }
         let native = if self.app.join("iphlpapi.dll").exists() {
-            "wintun,wpcap=b;iphlpapi=n"
+            "wintun=b;wpcap=n;iphlpapi=n"
         } else {
-            "wintun,wpcap=b"
+            "wintun=b;wpcap=n"
         };
         command
             .env("WINEDLLPATH", self.standins.join("so"))

@@ -1,5 +1,5 @@
 /* The Linux side: libpcap, loaded by name so that its functions are not taken for ours. */
-#include "wpcap.h"
+#include "wire.h"
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <net/if.h>
