@@ -118,6 +118,10 @@ fn program() -> io::Result<()> {
     }
     write("control_request", "scrape", &[&[2], b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"])?;
 
+    let ack = [53, 1, 5, 54, 4, 192, 0, 2, 1];
+    write("dhcp4", "ack-with-108", &[&[0], &ack, &[108, 4, 0, 0, 7, 8, 255]])?;
+    write("dhcp4", "ack-without", &[&[0], &ack, &[255]])?;
+
     // RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWLINK, RTM_NEWNDUSEROPT.
     let header = |len: u8, kind: u8| [len, 0, 0, 0, kind, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
     let addr6 = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5];
