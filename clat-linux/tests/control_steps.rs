@@ -149,6 +149,27 @@ fn a_default_route_that_somebody_else_replaced_is_left() {
     assert!(run("ip route show default").contains("proto static"));
 }
 
+/// An interface that comes from another namespace keeps its index where that is free: our device's, once it is gone.
+#[test]
+fn another_interface_with_the_index_of_a_device_that_is_gone_is_left() {
+    let Some((_namespace, mut netcfg, uplink)) = host() else { return };
+    let on_device =
+        |s: &Step| matches!(s, Step::SetLinkUp { .. } | Step::SetMtu { .. } | Step::AddAddress { .. });
+    let steps = whole_plan(uplink).into_iter().filter(|s| s.iface() == Iface::Device && on_device(s));
+    let changes: Vec<Change> = steps.map(|step| apply(&mut netcfg, step)).collect();
+    netcfg.set_device(None);
+    run("ip link set clat0 name other0");
+    let before = run("ip addr show dev other0");
+    for change in changes.iter().rev() {
+        assert_eq!(netcfg.undo(change).expect("undo"), Undone::Left, "{change}");
+    }
+    assert_eq!(run("ip addr show dev other0"), before);
+    run("ip link set other0 name clat0");
+    for change in changes.iter().rev() {
+        assert_eq!(netcfg.undo(change).expect("undo"), Undone::Restored, "a device that stayed: {change}");
+    }
+}
+
 #[test]
 fn what_was_there_before_is_used_and_left() {
     let Some((_namespace, mut netcfg, uplink)) = host() else { return };

@@ -41,6 +41,8 @@ pub enum Undone {
 pub struct NetCfg {
     netlink: Netlink,
     device: Option<u32>,
+    /// Index and name of the device that was opened last.
+    last_device: Option<(u32, String)>,
     /// The sockets that hold our group memberships.
     groups: Vec<((u32, Ipv6Addr), OwnedFd)>,
 }
@@ -51,12 +53,26 @@ impl NetCfg {
     /// # Errors
     /// When the kernel gives no netlink socket.
     pub fn open() -> Result<Self, NetcfgError> {
-        Ok(Self { netlink: Netlink::open()?, device: None, groups: Vec::new() })
+        Ok(Self { netlink: Netlink::open()?, device: None, last_device: None, groups: Vec::new() })
     }
 
     /// Tells the index of our device, once it is open; `None` once it is closed.
     pub fn set_device(&mut self, ifindex: Option<u32>) {
         self.device = ifindex;
+        if let Some(Ok(Some(link))) = ifindex.map(|index| self.netlink.link_by_index(index)) {
+            self.last_device = Some((link.index, link.name));
+        }
+    }
+
+    /// Whether the device that a change was made to is closed, and its index another interface's: one that came
+    /// from another namespace keeps its own where it is free.
+    fn is_of_another(&mut self, change: &Change) -> Result<bool, NetcfgError> {
+        let Some((index, name)) = &self.last_device else { return Ok(false) };
+        let closed = self.device.is_none() && change.step.iface() == Iface::Device;
+        if !closed || *index != change.ifindex {
+            return Ok(false);
+        }
+        Ok(self.netlink.link_by_index(*index)?.is_some_and(|link| link.name != *name))
     }
 
     /// The netlink socket, for reading the tables.
@@ -144,6 +160,9 @@ impl NetCfg {
     /// # Errors
     /// What the kernel says. An interface that is gone is no error.
     pub fn undo(&mut self, change: &Change) -> Result<Undone, NetcfgError> {
+        if self.is_of_another(change)? {
+            return Ok(Undone::Left);
+        }
         let ifindex = change.ifindex;
         let any = match change.step {
             Step::OpenDevice => false,
