@@ -120,6 +120,9 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
     host.code = Code::find().unwrap_or_default();
+    if settings.configure {
+        spare_descriptors(settings)?;
+    }
     if settings.sandbox {
         host.notes.extend(give_up(&needs(settings, &dir)));
     }
@@ -159,6 +162,16 @@ fn without_device(settings: &Settings, error: &OpenError) -> anyhow::Error {
         Source::Replay(_) => anyhow!("{error}. --capture FILE.pcapng without --tun needs no device"),
         Source::Routed | Source::Pcap => anyhow!("{error}"),
     }
+}
+
+/// Makes sure of descriptors for the device, switches and callers: without them changes to the host might neither be
+/// finished nor taken back.
+fn spare_descriptors(settings: &Settings) -> anyhow::Result<()> {
+    const SPARE: usize = 12;
+    let wanted = SPARE + 2 * usize::from(settings.queues);
+    let spare: std::io::Result<Vec<_>> = (0..wanted).map(|_| std::fs::File::open("/dev/null")).collect();
+    let advice = "nothing is changed on this host without spare descriptors; raise the limit (ulimit -n, LimitNOFILE=)";
+    spare.map(drop).context(advice)
 }
 
 /// The files that are used after the start.
