@@ -1,13 +1,15 @@
 //! Does one thing N times, for a tool that counts instructions: `count CASE WAY N`.
 //!
-//! WAY is `in_place`, `gather`, `floor` (in place), `interproto`, or `restore`: only what the ways in place
-//! need between two packets. Without arguments it prints the cases and their ways.
+//! WAY is `in_place`, `gather`, `floor` (in place), `interproto`, `wintun` (the whole loop of the Windows program,
+//! without the driver), or `restore`: only what the ways in place need between two packets. Without arguments it prints the cases and their ways.
 
 #[path = "../peer.rs"]
 mod peer;
+#[path = "../wintun.rs"]
+mod wintun;
 
 use clat_benches::{Case, HEADROOM, cases, floor, tables, translator};
-use clat_core::{AddressMap, InPlace, QueueState, Translator, Verdict};
+use clat_core::{AddressMap, InPlace, Offload, QueueState, Translator, Verdict};
 use peer::interproto;
 use std::hint::black_box;
 use std::process::ExitCode;
@@ -34,13 +36,14 @@ fn list() -> ExitCode {
     for case in cases().iter().chain(tables().flat_map(|(_, cases)| cases).collect::<Vec<_>>().iter()) {
         let floor = if case.has_floor() { " floor" } else { "" };
         let peer = if interproto(case).is_some() { " interproto" } else { "" };
-        println!("{} in_place gather{floor}{peer}", case.name);
+        let wintun = if case.has_floor() && case.offload == Offload::NONE { " wintun" } else { "" };
+        println!("{} in_place gather{wintun}{floor}{peer}", case.name);
     }
     ExitCode::SUCCESS
 }
 
 fn usage() -> ExitCode {
-    eprintln!("count CASE restore|in_place|gather|floor|interproto N");
+    eprintln!("count CASE restore|in_place|gather|wintun|floor|interproto N");
     ExitCode::from(2)
 }
 
@@ -58,6 +61,7 @@ fn count<M: AddressMap>(translator: &Translator<M>, case: &Case, way: &str, n: u
         "interproto" => (0..n).for_each(|_| {
             black_box(interproto(black_box(case)));
         }),
+        "wintun" => wintun::run(case, n),
         _ => return usage(),
     }
     ExitCode::SUCCESS

@@ -193,12 +193,21 @@ impl<'p> Parts<'p> {
     /// Copies the packet to the front of `buf` and returns its length, or `None` when it does not fit.
     #[inline]
     pub fn copy_to(&self, buf: &mut [u8]) -> Option<usize> {
-        let mut rest = buf.get_mut(..self.len())?;
-        for slice in self.slices() {
-            let (front, back) = rest.split_at_mut_checked(slice.len())?;
-            front.copy_from_slice(slice);
-            rest = back;
+        let rest = push(buf.get_mut(..self.len())?, self.head())?;
+        let mut rest = push(rest, self.tail())?;
+        if !rest.is_empty() {
+            for slice in self.rewrite.extra.slices(self.packet) {
+                rest = push(rest, slice)?;
+            }
         }
         Some(self.len())
     }
+}
+
+/// Copies bytes to the front of `buf` and returns what is behind them.
+#[inline]
+fn push<'b>(buf: &'b mut [u8], bytes: &[u8]) -> Option<&'b mut [u8]> {
+    let (front, rest) = buf.split_at_mut_checked(bytes.len())?;
+    front.copy_from_slice(bytes);
+    Some(rest)
 }

@@ -49,18 +49,19 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// What the baseline holds, by case and way.
 fn held(counted: &[Counted]) -> BTreeMap<String, u64> {
     let ours = counted.iter().flat_map(|c| c.ways.iter().map(move |(way, count)| (&c.case, *way, *count)));
-    ours.filter(|(_, way, _)| matches!(*way, "in_place" | "gather"))
+    ours.filter(|(_, way, _)| matches!(*way, "in_place" | "gather" | "wintun"))
         .map(|(case, way, count)| (format!("{case} {way}"), count))
         .collect()
 }
 
 fn print(counted: &[Counted]) {
-    println!("| instructions a packet | in place | gather | floor, in place | interproto |");
-    println!("| --- | --- | --- | --- | --- |");
+    println!("| instructions a packet | in place | gather | Windows loop | floor, in place | interproto |");
+    println!("| --- | --- | --- | --- | --- | --- |");
     for Counted { case, ways } in counted {
         let count = |way| ways.get(way).map_or_else(|| "-".to_owned(), u64::to_string);
         let [in_place, gather, floor] = [count("in_place"), count("gather"), count("floor")];
-        println!("| {case} | {in_place} | {gather} | {floor} | {} |", count("interproto"));
+        let [wintun, interproto] = [count("wintun"), count("interproto")];
+        println!("| {case} | {in_place} | {gather} | {wintun} | {floor} | {interproto} |");
     }
     println!();
 }
@@ -111,6 +112,7 @@ impl Counter {
                 "in_place" => ways.insert("in_place", count(RUNS)?.saturating_sub(self.restore)),
                 "floor" => ways.insert("floor", count(RUNS)?.saturating_sub(self.restore)),
                 "gather" => ways.insert("gather", count(RUNS)?),
+                "wintun" => ways.insert("wintun", count(RUNS)?),
                 "interproto" => ways.insert("interproto", count(SHORT_RUNS)?),
                 other => bail!("{case}: unknown way {other}"),
             };
