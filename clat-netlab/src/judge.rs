@@ -65,7 +65,11 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn counters(ns: &Ns) -> Result<BTreeMap<String, u64>> {
+/// What the kernel of a namespace has counted, by name: `Tcp.OutRsts`, `Icmp6OutDestUnreachs`.
+///
+/// # Errors
+/// When `/proc/net` cannot be read.
+pub fn counters(ns: &Ns) -> Result<BTreeMap<String, u64>> {
     let (tables, flat) = ns.enter(|| {
         let net = |file: &str| read_to_string(format!("/proc/thread-self/net/{file}"));
         Ok::<_, std::io::Error>((net("snmp")? + &net("netstat")?, net("snmp6")?))

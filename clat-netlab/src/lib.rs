@@ -18,6 +18,7 @@
 //!   [`servers`]: HTTP and echo. [`tayga`]: the NAT64.
 //! - [`clat`]: the program under test; [`by_hand`]: what is typed around it with `--no-configure`.
 //! - [`client`]: curl, ping, traceroute, dig.
+//! - [`scenes`]: what several scenes demand alike.
 //! - [`snapshot`]: the state of a host, compared. [`judge`]: what its kernel counted.
 
 #![forbid(unsafe_code)]
@@ -33,6 +34,7 @@ pub mod need;
 pub mod ns;
 pub mod proc;
 pub mod ra;
+pub mod scenes;
 pub mod servers;
 pub mod snapshot;
 pub mod tayga;

@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, ensure};
 use clat_netlab::clat::{Clat, clat_cli};
-use clat_netlab::client::{Transfer, answers, download, ping, traceroute, udp_echo, upload};
-use clat_netlab::judge::Judge;
+use clat_netlab::client::{answers, download, ping, traceroute, udp_echo, upload};
+use clat_netlab::judge::{Judge, counters};
 use clat_netlab::lab::{HOP4, SERVER_V4};
+use clat_netlab::scenes::{mtu_follows_the_router, transfer_over_a_path_that_shrinks};
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need};
 use rustix::process::Signal;
-use serde_json::Value;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -17,14 +17,16 @@ const LIMIT: Duration = Duration::from_secs(20);
 const FRAMES: [&str; 4] = ["--source", "pcap", "--uplink", "up0"];
 
 /// Resets and ICMPv6 errors that the host's kernel has sent.
-fn kernel_errors(lab: &Lab) -> Result<String> {
-    let errors = "grep -E Icmp6Out(DestUnreachs|TimeExcds|ParmProblems|PktTooBigs) /proc/net/snmp6";
-    let tcp = lab.host.sh("grep ^Tcp: /proc/net/snmp")?;
-    let mut rows = tcp.lines().map(str::split_whitespace);
-    let (names, values) = (rows.next(), rows.next());
-    let pair = names.into_iter().flatten().zip(values.into_iter().flatten()).find(|(n, _)| *n == "OutRsts");
-    let (name, resets) = pair.context("no OutRsts")?;
-    Ok(format!("{name} {resets}\n{}", lab.host.sh(errors)?))
+fn kernel_errors(lab: &Lab) -> Result<Vec<(&'static str, u64)>> {
+    let errors = [
+        "Tcp.OutRsts",
+        "Icmp6OutDestUnreachs",
+        "Icmp6OutTimeExcds",
+        "Icmp6OutParmProblems",
+        "Icmp6OutPktTooBigs",
+    ];
+    let counted = counters(&lab.host)?;
+    errors.into_iter().map(|name| Ok((name, *counted.get(name).context(name)?))).collect()
 }
 
 fn works(lab: &Lab) -> Result<()> {
@@ -60,7 +62,7 @@ fn all_traffic_passes_while_nothing_is_forwarded() -> Result<()> {
     let counters = clat.status()?["counters"].clone();
     let (lost, came) = (counters["lost"].as_u64(), counters["v6_to_v4"]["packets"].as_u64());
     ensure!(lost.zip(came).is_some_and(|(lost, came)| lost * 100 <= came), "too little room: {counters}");
-    ensure!(kernel_errors(&lab)? == said, "the kernel answered: {said} -> {}", kernel_errors(&lab)?);
+    ensure!(kernel_errors(&lab)? == said, "the kernel answered: {said:?} -> {:?}", kernel_errors(&lab)?);
     ensure!(forwarding()?.trim() == "0", "forwarding is on");
     clat.stop(Signal::TERM)?;
     before.same_as(&Snapshot::take(&lab.host)?)?;
@@ -96,15 +98,7 @@ fn a_transfer_survives_a_path_that_shrinks() -> Result<()> {
     let judge = Judge::new(&[&lab.host, &lab.inet])?;
     let mut clat = Clat::run(&lab, &FRAMES)?;
     clat.wait_state("active")?;
-    let transfer = Transfer::start(&lab.host, SERVER, 3_000_000, 1_500_000)?;
-    std::thread::sleep(Duration::from_millis(500));
-    lab.set_v6_path_mtu(1400)?;
-    std::thread::sleep(Duration::from_millis(500));
-    lab.set_v4_path_mtu(1300)?;
-    transfer.finish()?;
-    lab.set_v6_path_mtu(1280)?;
-    upload(&lab.host, lab.dir(), SERVER, 500_000, LIMIT)?;
-    download(&lab.host, SERVER, 500_000, LIMIT)?;
+    transfer_over_a_path_that_shrinks(&lab)?;
     udp_echo(&lab.host, SERVER, 4000)?;
     ensure!(ping(&lab.host, SERVER, 1252, true)?.answered, "1252 bytes fit into every path");
     judge.verdict()?;
@@ -120,15 +114,7 @@ fn the_mtu_follows_the_router() -> Result<()> {
     lab.inet.answer_echoes_with_df()?;
     let mut clat = Clat::run(&lab, &FRAMES)?;
     clat.wait_state("active")?;
-    for mtu in [1400, 1280, 1500] {
-        lab.edges[0].ra.set(|ra| ra.mtu = Some(mtu));
-        let followed = |s: &Value| s["state"] == "active" && s["clat"]["mtu"] == mtu - 28;
-        clat.wait_status(&format!("at MTU {}", mtu - 28), Duration::from_secs(5), followed)?;
-        let fits = usize::try_from(mtu - 28)?;
-        ensure!(ping(&lab.host, SERVER, fits, true)?.answered, "{fits} bytes at MTU {mtu}");
-        let beyond = ping(&lab.host, SERVER, fits + 1, true)?;
-        ensure!(!beyond.answered && beyond.mtu() == Some(mtu - 28), "{}", beyond.text);
-    }
+    mtu_follows_the_router(&lab, &mut clat)?;
     clat.stop(Signal::TERM)
 }
 

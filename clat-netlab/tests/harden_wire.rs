@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use clat_linux::device::{OffloadRequest, Queue, Tun};
 use clat_netlab::by_hand;
 use clat_netlab::client::{download, upload};
+use clat_netlab::judge::counters;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::{Lab, Ns, need};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -124,12 +125,7 @@ fn carry(queue: &Queue, counts: &Counts, stop: &AtomicBool) {
 
 /// Segments whose checksum the kernel found wrong.
 fn damaged(ns: &Ns) -> Result<u64> {
-    let text = ns.enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))??;
-    let mut tcp = text.lines().filter_map(|line| line.strip_prefix("Tcp: "));
-    let (names, values) = (tcp.next().context("Tcp")?, tcp.next().context("Tcp")?);
-    let mut pairs = names.split_whitespace().zip(values.split_whitespace());
-    let value = pairs.find(|(name, _)| *name == "InCsumErrors").context("InCsumErrors")?.1;
-    Ok(value.parse()?)
+    counters(ns)?.remove("Tcp.InCsumErrors").context("InCsumErrors")
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{Transfer, answers, download, ping};
+use clat_netlab::client::{Transfer, answers, download};
 use clat_netlab::judge::Judge;
 use clat_netlab::lab::{NATIVE_V4, SERVER_V4};
+use clat_netlab::scenes::mtu_follows_the_router;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need, wait_for};
 use rustix::process::Signal;
@@ -124,15 +125,7 @@ fn the_mtu_follows_the_uplink() -> Result<()> {
     let mut clat = Clat::run(&lab, &[])?;
     let s = clat.wait_state("active")?;
     ensure!(s["clat"]["mtu"] == 1472, "{s}");
-    for mtu in [1400, 1280, 1500] {
-        lab.edges[0].ra.set(|ra| ra.mtu = Some(mtu));
-        let followed = |s: &Value| s["state"] == "active" && s["clat"]["mtu"] == mtu - 28;
-        clat.wait_status(&format!("at MTU {}", mtu - 28), Duration::from_secs(5), followed)?;
-        let fits = usize::try_from(mtu - 28)?;
-        ensure!(ping(&lab.host, SERVER, fits, true)?.answered, "{fits} bytes at MTU {mtu}");
-        let beyond = ping(&lab.host, SERVER, fits + 1, true)?;
-        ensure!(!beyond.answered && beyond.mtu() == Some(mtu - 28), "{}", beyond.text);
-    }
+    mtu_follows_the_router(&lab, &mut clat)?;
     Ok(())
 }
 

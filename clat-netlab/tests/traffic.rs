@@ -3,10 +3,11 @@
 
 use anyhow::{Result, ensure};
 use clat_netlab::by_hand::{self, TUN};
-use clat_netlab::client::{Transfer, answers, dig, download, ping, traceroute, udp_echo, upload};
+use clat_netlab::client::{answers, dig, download, ping, traceroute, udp_echo, upload};
 use clat_netlab::dns::{BIG, WEB};
 use clat_netlab::judge::Judge;
 use clat_netlab::lab::{HOP4, SERVER_V4};
+use clat_netlab::scenes::transfer_over_a_path_that_shrinks;
 use clat_netlab::{Lab, need};
 use rustix::process::Signal;
 use std::net::IpAddr;
@@ -126,15 +127,7 @@ fn a_transfer_survives_a_path_that_shrinks() -> Result<()> {
     let lab = Lab::builder().build()?;
     let _clat = by_hand::start(&lab, WELL_KNOWN, &[])?;
     let judge = Judge::new(&[&lab.host, &lab.inet])?;
-    let transfer = Transfer::start(&lab.host, SERVER, 3_000_000, 1_500_000)?;
-    std::thread::sleep(Duration::from_millis(500));
-    lab.set_v6_path_mtu(1400)?;
-    std::thread::sleep(Duration::from_millis(500));
-    lab.set_v4_path_mtu(1300)?;
-    transfer.finish()?;
-    lab.set_v6_path_mtu(1280)?;
-    upload(&lab.host, lab.dir(), SERVER, 500_000, LIMIT)?;
-    download(&lab.host, SERVER, 500_000, LIMIT)?;
+    transfer_over_a_path_that_shrinks(&lab)?;
     let pong = ping(&lab.host, SERVER, 1270, true)?;
     ensure!(!pong.answered && pong.mtu() == Some(1260), "{}", pong.text);
     ensure!(ping(&lab.host, SERVER, 1260, true)?.answered);
