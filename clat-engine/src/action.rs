@@ -1,9 +1,15 @@
 //! What the shell is told to do.
 
+use crate::wire::{ethernet, icmp6};
 use crate::{IfIndex, Mac, Reason, SelfTest, State, Step, StepId, Warning};
 use clat_core::Pref64;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use heapless::Vec;
+
+/// Longest message, in bytes.
+pub(crate) const ICMPV6_MESSAGE: usize = 64;
+/// The longest behind its IPv6 header and a router alert.
+const ICMPV6_PACKET: usize = 40 + 8 + ICMPV6_MESSAGE;
 
 /// What the shell is told to do, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +80,35 @@ pub struct Icmpv6Out {
     /// Whether a hop-by-hop header with the router alert option goes before (MLD, RFC 3810 section 5).
     pub router_alert: bool,
     /// The message from its type octet on, with a valid checksum.
-    pub message: Vec<u8, 64>,
+    pub message: Vec<u8, ICMPV6_MESSAGE>,
+}
+
+impl Icmpv6Out {
+    /// Where a frame with it goes: to the neighbour that told its address, or to the group. `None` where nobody
+    /// knows the neighbour's link-layer address.
+    #[must_use]
+    pub fn link_layer(&self) -> Option<Mac> {
+        self.mac.or_else(|| self.destination.is_multicast().then(|| ethernet::group(self.destination)))
+    }
+
+    /// The message in its IPv6 packet (RFC 8200 section 3), a router alert before it where asked for (RFC 2711).
+    #[must_use]
+    pub fn packet(&self) -> Vec<u8, ICMPV6_PACKET> {
+        const ALERT: [u8; 8] = [icmp6::NEXT_HEADER, 0, 5, 2, 0, 0, 1, 0];
+        let alert: &[u8] = if self.router_alert { &ALERT } else { &[] };
+        let next = if self.router_alert { icmp6::HOP_BY_HOP } else { icmp6::NEXT_HEADER };
+        let length = u16::try_from(alert.len() + self.message.len()).unwrap_or(u16::MAX);
+        let [high, low] = length.to_be_bytes();
+        let fixed = [0x60, 0, 0, 0, high, low, next, self.hop_limit];
+        let (source, destination) = (self.source.octets(), self.destination.octets());
+        let parts: [&[u8]; 5] = [&fixed, &source, &destination, alert, &self.message];
+        let mut packet = Vec::new();
+        for part in parts {
+            // There is room for the longest message.
+            let _ = packet.extend_from_slice(part);
+        }
+        packet
+    }
 }
 
 /// A DNS query.
@@ -102,4 +136,43 @@ pub struct Probe {
     pub ttl: u8,
     /// The size of the whole IPv4 packet in bytes.
     pub size: u16,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc2711_a_router_alert_stands_before_the_message() {
+        let mut out = Icmpv6Out {
+            ifindex: 1,
+            source: "fe80::1".parse().unwrap(),
+            destination: "ff02::16".parse().unwrap(),
+            mac: None,
+            hop_limit: 1,
+            router_alert: true,
+            message: [143, 0, 0, 0, 0, 0, 0, 0].into_iter().collect(),
+        };
+        let with = out.packet();
+        assert_eq!(with[4..8], [0, 16, 0, 1]);
+        assert_eq!(with[40..48], [58, 0, 5, 2, 0, 0, 1, 0]);
+        out.router_alert = false;
+        let without = out.packet();
+        assert_eq!(without[4..8], [0, 8, 58, 1]);
+        assert_eq!(without[40..], with[48..]);
+    }
+
+    #[test]
+    fn the_longest_message_fits_behind_a_router_alert() {
+        let out = Icmpv6Out {
+            ifindex: 1,
+            source: "fe80::1".parse().unwrap(),
+            destination: "ff02::16".parse().unwrap(),
+            mac: None,
+            hop_limit: 1,
+            router_alert: true,
+            message: [0xab; 64].into_iter().collect(),
+        };
+        assert_eq!(out.packet()[48..], [0xab; 64]);
+    }
 }

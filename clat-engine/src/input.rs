@@ -1,5 +1,6 @@
 //! What the shell sees and tells.
 
+use crate::wire::icmp6::kind;
 use crate::{Config, IfIndex, Mac, StepId};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -258,6 +259,14 @@ pub struct Icmpv6In<'a> {
     pub source_mac: Option<Mac>,
     /// The message from its type octet on.
     pub message: &'a [u8],
+}
+
+impl Icmpv6In<'_> {
+    /// Whether it calls itself a router advertisement (RFC 4861 section 4.2).
+    #[must_use]
+    pub fn is_router_advertisement(&self) -> bool {
+        self.message.first() == Some(&kind::ROUTER_ADVERTISEMENT)
+    }
 }
 
 /// What a resolver library made of the query for `ipv4only.arpa`.

@@ -11,6 +11,7 @@
 //! - [`Engine`]: the state machine; [`engine`] has the state table.
 //! - [`Input`], [`Action`], [`Config`], [`Status`]: the interface to the shell.
 //! - [`Step`]: a change to the host with its inverse, and its line in the journal.
+//! - [`ethernet`]: packets in and out of frames, for shells that speak them.
 //! - [`State`], [`Reason`], [`Warning`]: what is said to people, and why.
 //!
 //! # The shell's loop
@@ -64,6 +65,7 @@ pub use state::State;
 pub use status::{Pref64Status, Provenance, SelfTest, SelfTestLeg, Status, Uplink};
 pub use step::{AddressRole, Iface, ParseStepError, Step, StepId};
 pub use time::Instant;
+pub use wire::ethernet;
 
 /// The number by which the operating system knows an interface; zero is none.
 pub type IfIndex = u32;

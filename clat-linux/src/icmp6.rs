@@ -7,11 +7,11 @@
 //! address that is not this host's (RFC 4862 section 5.4.2, proxied advertisements).
 
 use crate::sys::socket::{receive6, send_frame, set, set_int};
-use clat_engine::{Icmpv6In, Icmpv6Out, Input, Mac};
+use clat_engine::{Icmpv6In, Icmpv6Out, Input};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, sendto, socket_with};
 use std::io;
-use std::net::{Ipv6Addr, SocketAddrV6};
+use std::net::SocketAddrV6;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// `ICMP6_FILTER` of RFC 3542 section 3.2.
@@ -83,7 +83,7 @@ impl Icmp6 {
     /// # Errors
     /// What the kernel says (link down, no buffers).
     pub fn send(&self, out: &Icmpv6Out) -> io::Result<()> {
-        let packet = packet(out);
+        let packet = out.packet();
         let to = SocketAddrV6::new(out.destination, 0, 0, out.ifindex);
         // Only an address of the link's own scope carries the interface; any other must be bound to it.
         set_int(&self.mouth, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_IF, signed(out.ifindex))?;
@@ -97,7 +97,7 @@ impl Icmp6 {
 
     /// The kernel routes nothing on a link where all addresses are tentative; a frame goes without it.
     fn shout(&self, out: &Icmpv6Out, packet: &[u8]) -> io::Result<()> {
-        let (Some(socket), Some(mac)) = (&self.shout, link_layer(out)) else {
+        let (Some(socket), Some(mac)) = (&self.shout, out.link_layer()) else {
             return Err(Errno::ADDRNOTAVAIL.into());
         };
         send_frame(socket, signed(out.ifindex), mac, packet)
@@ -108,12 +108,6 @@ impl AsFd for Icmp6 {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ears.as_fd()
     }
-}
-
-/// Where a frame goes: to the group of RFC 2464 section 7, or to the neighbour that told its address.
-fn link_layer(out: &Icmpv6Out) -> Option<Mac> {
-    let [.., a, b, c, d] = out.destination.octets();
-    if out.destination.is_multicast() { Some([0x33, 0x33, a, b, c, d]) } else { out.mac }
 }
 
 fn signed(index: u32) -> i32 {
@@ -135,25 +129,6 @@ fn filter() -> [u8; 32] {
     bytes
 }
 
-/// The message in its IPv6 packet (RFC 8200 section 3), a router alert before it where asked for (RFC 2711).
-pub(crate) fn packet(out: &Icmpv6Out) -> Vec<u8> {
-    const HOP_BY_HOP: u8 = 0;
-    const ICMPV6: u8 = 58;
-    const ALERT: [u8; 8] = [ICMPV6, 0, 5, 2, 0, 0, 1, 0];
-    let alert: &[u8] = if out.router_alert { &ALERT } else { &[] };
-    let length = u16::try_from(alert.len() + out.message.len()).unwrap_or(u16::MAX);
-    let next = if out.router_alert { HOP_BY_HOP } else { ICMPV6 };
-    let mut packet = vec![0x60, 0, 0, 0];
-    packet.extend_from_slice(&length.to_be_bytes());
-    packet.extend_from_slice(&[next, out.hop_limit]);
-    for address in [out.source, out.destination] {
-        packet.extend_from_slice(&Ipv6Addr::octets(&address));
-    }
-    packet.extend_from_slice(alert);
-    packet.extend_from_slice(&out.message);
-    packet
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,25 +141,5 @@ mod tests {
             let word = u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
             assert_eq!(word & (1 << (kind % 32)) == 0, WANTED.contains(&kind), "{kind}");
         }
-    }
-
-    #[test]
-    fn rfc2711_a_router_alert_stands_before_the_message() {
-        let mut out = Icmpv6Out {
-            ifindex: 1,
-            source: "fe80::1".parse().unwrap(),
-            destination: "ff02::16".parse().unwrap(),
-            mac: None,
-            hop_limit: 1,
-            router_alert: true,
-            message: [143, 0, 0, 0, 0, 0, 0, 0].into_iter().collect(),
-        };
-        let with = packet(&out);
-        assert_eq!(with[4..8], [0, 16, 0, 1]);
-        assert_eq!(with[40..48], [58, 0, 5, 2, 0, 0, 1, 0]);
-        out.router_alert = false;
-        let without = packet(&out);
-        assert_eq!(without[4..8], [0, 8, 58, 1]);
-        assert_eq!(without[40..], with[48..]);
     }
 }

@@ -8,6 +8,7 @@
 //! ```
 //! (RFC 4861 sections 4.3, 4.4 and 4.6.1; R, S and O in the advertisement only.)
 
+use crate::action::ICMPV6_MESSAGE;
 use crate::wire::icmp6::{self, kind, option};
 use crate::{Icmpv6Out, IfIndex, Mac};
 use core::net::Ipv6Addr;
@@ -37,7 +38,7 @@ pub(crate) struct Route {
 
 impl Route {
     fn send(self, parts: &[&[u8]]) -> Icmpv6Out {
-        let mut message: Vec<u8, 64> = Vec::new();
+        let mut message: Vec<u8, ICMPV6_MESSAGE> = Vec::new();
         for part in parts {
             message.extend_from_slice(part).ok();
         }

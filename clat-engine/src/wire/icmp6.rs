@@ -25,7 +25,9 @@ pub(crate) mod option {
     pub(crate) const RDNSS: u8 = 25;
 }
 
-const NEXT_HEADER: u8 = 58;
+/// Protocol numbers (IANA).
+pub(crate) const NEXT_HEADER: u8 = 58;
+pub(crate) const HOP_BY_HOP: u8 = 0;
 
 /// The sum of the pseudo-header and the message, folded, not complemented.
 fn sum(source: Ipv6Addr, destination: Ipv6Addr, message: &[u8]) -> u16 {

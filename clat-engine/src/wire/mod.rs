@@ -5,5 +5,6 @@
 
 pub(crate) mod dhcp4;
 pub(crate) mod dns;
+pub mod ethernet;
 pub(crate) mod icmp6;
 pub(crate) mod ra;

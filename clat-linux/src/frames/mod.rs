@@ -2,14 +2,13 @@
 //!
 //! # Layout
 //!
-//! - `ethernet`: packets in and out of frames.
+//! - [`clat_engine::ethernet`]: packets in and out of frames.
 //! - `wire`: the link itself, by libpcap (feature `live`).
 //! - `unfinished`: checksums and super-packets that the network card or a virtual link left for later.
 //! - [`nd`]: ICMPv6 messages as frames.
 //!
 //! The data thread is [`Pump::spawn_frames`](crate::pump::Pump::spawn_frames).
 
-pub(crate) mod ethernet;
 pub mod nd;
 #[cfg_attr(not(feature = "live"), allow(dead_code))]
 pub(crate) mod unfinished;

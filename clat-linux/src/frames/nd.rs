@@ -1,20 +1,13 @@
 //! Neighbour Discovery and MLD as frames on one link.
 
 use super::Wire;
-use super::ethernet::{self, HEADER};
-use crate::icmp6;
-use clat_engine::{Icmpv6In, Icmpv6Out, Input};
+use clat_engine::{Icmpv6In, Icmpv6Out, Input, ethernet};
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// RA, NS, NA, and MLD queries behind a hop-by-hop header.
-const FILTER: &str = "ip6 and ((ip6[6] = 58 and ip6[40] >= 134 and ip6[40] <= 136) \
-                      or (ip6[6] = 0 and ip6[40] = 58 and ip6[48] = 130))";
 /// Messages handled before others get their turn: a flood must not hold up the control thread.
 const AT_ONCE: usize = 64;
-const ICMPV6: u8 = 58;
-const HOP_BY_HOP: u8 = 0;
 
 /// The control thread's view of the link. Readable ([`AsFd`]) when something was heard.
 #[derive(Debug)]
@@ -31,7 +24,7 @@ impl Nd {
     /// # Errors
     /// When libpcap refuses the filter.
     pub fn new(mut wire: Wire, ifindex: u32, mac: [u8; 6]) -> io::Result<Self> {
-        wire.filter(FILTER)?;
+        wire.filter(ethernet::DISCOVERY)?;
         Ok(Self { wire, ifindex, mac, vlan: None })
     }
 
@@ -56,14 +49,10 @@ impl Nd {
     /// # Errors
     /// What the kernel says; or there is no link-layer address to send to.
     pub fn send(&mut self, out: &Icmpv6Out) -> io::Result<()> {
-        let to = match out.mac {
-            Some(mac) => mac,
-            None if out.destination.is_multicast() => ethernet::group(out.destination),
-            None => return Err(io::Error::other("nobody knows the neighbour's link-layer address")),
-        };
-        let mut frame = ethernet::header(to, self.mac).to_vec();
-        frame.extend_from_slice(&icmp6::packet(out));
-        debug_assert!(frame.len() > HEADER);
+        let to = out
+            .link_layer()
+            .ok_or_else(|| io::Error::other("nobody knows the neighbour's link-layer address"))?;
+        let frame = [&ethernet::header(to, self.mac)[..], &out.packet()].concat();
         let heard = membership(&out.message)
             .map_or(Ok(()), |(group, hear)| self.wire.hear_group(self.ifindex, ethernet::group(group), hear));
         self.wire.send(&frame).and(heard)
@@ -106,22 +95,7 @@ fn membership(message: &[u8]) -> Option<(Ipv6Addr, bool)> {
 /// The message of a frame to us or to a group.
 fn heard(frame: &[u8], ifindex: u32, mac: [u8; 6]) -> Option<Icmpv6In<'_>> {
     let frame = ethernet::parse(frame).filter(|f| f.destination == mac || f.destination[0] & 1 == 1)?;
-    let (header, rest) = frame.packet.split_first_chunk::<40>()?;
-    let address =
-        |at: usize| header.get(at..).and_then(|b| b.first_chunk::<16>()).map(|b| Ipv6Addr::from(*b));
-    let message = match header[6] {
-        ICMPV6 => rest,
-        HOP_BY_HOP if rest.first() == Some(&ICMPV6) => rest.get(8 * (1 + usize::from(*rest.get(1)?))..)?,
-        _ => return None,
-    };
-    Some(Icmpv6In {
-        ifindex,
-        source: address(8)?,
-        destination: address(24)?,
-        hop_limit: header[7],
-        source_mac: Some(frame.source),
-        message,
-    })
+    frame.icmpv6(ifindex)
 }
 
 #[cfg(test)]
@@ -141,7 +115,7 @@ mod tests {
             router_alert: false,
             message: [135, 0, 1, 2, 0, 0, 0, 0].into_iter().collect(),
         };
-        let to = |mac| [&ethernet::header(mac, [2; 6])[..], &icmp6::packet(&out)].concat();
+        let to = |mac| [&ethernet::header(mac, [2; 6])[..], &out.packet()].concat();
         assert!(heard(&to(MAC), 7, MAC).is_some());
         assert_eq!(heard(&to([2, 0, 0, 0, 0, 8]), 7, MAC), None);
     }
@@ -174,7 +148,7 @@ mod tests {
         for alert in [true, false] {
             out.router_alert = alert;
             let header = ethernet::header(ethernet::group(out.destination), [2; 6]);
-            let frame = [&header[..], &icmp6::packet(&out)].concat();
+            let frame = [&header[..], &out.packet()].concat();
             let heard = heard(&frame, 7, MAC).unwrap();
             assert_eq!(heard.message, &out.message[..]);
             assert_eq!((heard.source, heard.destination), (out.source, out.destination));

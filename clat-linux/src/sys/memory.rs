@@ -1,8 +1,8 @@
 //! Memory that is used at the start and not afterwards.
 //!
-//! Arguments, configuration and the sandbox take more code and constants than packets do. Their pages stay resident after the
-//! start without use; [`Code::give_back`] takes them out. What is still needed comes back from the page cache
-//! at the next call, without a read from the disk.
+//! Arguments, configuration and the sandbox take more code and constants than packets do. Their pages stay
+//! resident after the start without use; [`Code::give_back`] takes them out. What is still needed comes back
+//! from the page cache at the next call, without a read from the disk.
 
 use std::io;
 use std::ops::Range;

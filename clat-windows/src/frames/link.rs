@@ -1,13 +1,12 @@
 //! The uplink by Npcap: the data thread's end, the control thread's end, and what one tells the other.
 
 use super::Wire;
-use super::ethernet::{self, Message};
 use crate::folder::{self, FolderError};
 use crate::ring::RingError;
 use crate::sys::adapters;
 use crate::sys::event::{Borrowed, Event};
 use crate::sys::npcap::{Handle, Npcap, system_folder};
-use clat_engine::Icmpv6Out;
+use clat_engine::{Icmpv6In, Icmpv6Out, ethernet};
 use std::io;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
@@ -23,10 +22,6 @@ const LOOK_MS: u16 = 250;
 
 /// A filter that no IPv6 packet passes.
 const NOTHING: &str = "ether proto 0xffff";
-
-/// RA, NS and NA, and MLD queries behind a hop-by-hop header.
-const DISCOVERY: &str = "ip6 and ((ip6[6] = 58 and ip6[40] >= 134 and ip6[40] <= 136) \
-                         or (ip6[6] = 0 and ip6[40] = 58 and ip6[48] = 130))";
 
 /// Why frames cannot be spoken.
 #[derive(Debug, thiserror::Error)]
@@ -227,17 +222,18 @@ impl Discovery {
     ///
     /// # Errors
     /// [`LinkError::Open`]
-    pub fn start(link: &Arc<Link>, hear: impl Fn(&Message<'_>) + Send + 'static) -> Result<Self, LinkError> {
+    pub fn start(link: &Arc<Link>, hear: impl Fn(&Icmpv6In<'_>) + Send + 'static) -> Result<Self, LinkError> {
         let handle = link.open(NOTHING, 0)?;
-        let mut ear = link.open(DISCOVERY, LOOK_MS)?;
+        let mut ear = link.open(ethernet::DISCOVERY, LOOK_MS)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
-        let own = link.mac;
+        let (own, ifindex) = (link.mac, link.ifindex);
         let body = move || {
             while !asked.load(Ordering::Relaxed) {
                 match ear.receive() {
                     Ok(Some(frame)) => {
-                        if let Some(message) = ethernet::message(frame).filter(|m| m.mac != own) {
+                        let frame = ethernet::parse(frame).filter(|f| f.source != own);
+                        if let Some(message) = frame.and_then(|f| f.icmpv6(ifindex)) {
                             hear(&message);
                         }
                     }
@@ -260,9 +256,10 @@ impl Discovery {
     /// # Errors
     /// What Npcap said; or nobody knows the neighbour's link-layer address.
     pub fn send(&mut self, out: &Icmpv6Out) -> io::Result<()> {
-        let frame = ethernet::of_message(out, self.link.mac)
+        let to = out
+            .link_layer()
             .ok_or_else(|| io::Error::other("nobody knows the neighbour's link-layer address"))?;
-        self.handle.send(&frame)
+        self.handle.send(&[&ethernet::header(to, self.link.mac)[..], &out.packet()].concat())
     }
 }
 

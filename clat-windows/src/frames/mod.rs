@@ -1,11 +1,10 @@
 //! IPv6 as Ethernet frames on the uplink, by Npcap where it is installed: nothing is forwarded, no address is claimed,
 //! and Windows' own IPv6 has no part in it.
 //!
-//! - [`ethernet`]: packets in and out of frames; compiled and tested everywhere.
+//! - [`clat_engine::ethernet`]: packets in and out of frames.
 //! - [`ring`]: the device and the wire as one ring of packets; compiled and tested everywhere.
 //! - `link`: the wire itself and what the control thread tells it.
 
-pub mod ethernet;
 #[cfg(windows)]
 pub mod link;
 pub mod ring;

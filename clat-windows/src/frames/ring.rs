@@ -1,8 +1,8 @@
 //! The device and the wire as one ring: IPv4 goes to and comes from the device, IPv6 the wire.
 
 use super::Wire;
-use super::ethernet::{self, HEADER};
 use crate::ring::{Ring, RingError, Wake};
+use clat_engine::ethernet::{self, HEADER};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Frames of the wire that are passed over before the device gets its turn.

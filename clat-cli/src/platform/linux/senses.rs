@@ -363,11 +363,8 @@ fn open_dhcp4(notes: &mut Vec<String>) -> Option<Dhcp4> {
 
 /// Whether it came by a router advertisement (RFC 4861 section 4.2).
 fn is_advertisement(input: &Input<'_>) -> bool {
-    const ROUTER_ADVERTISEMENT: u8 = 134;
-    if let Input::Icmpv6(heard) = input {
-        return heard.message.first() == Some(&ROUTER_ADVERTISEMENT);
-    }
-    matches!(input, Input::Pref64Option { .. })
+    matches!(input, Input::Icmpv6(heard) if heard.is_router_advertisement())
+        || matches!(input, Input::Pref64Option { .. })
 }
 
 /// How long the machine has slept: what one clock counts and the other does not.

@@ -1,7 +1,7 @@
 //! The raw ICMPv6 sockets, one for each interface that may be the uplink, each with a thread that listens.
 
 use super::wake::{Heard, Wake};
-use clat_engine::Icmpv6Out;
+use clat_engine::{Icmpv6In, Icmpv6Out};
 use clat_windows::facts::Interface;
 use clat_windows::icmp6::{self, Icmp6Socket};
 use std::collections::HashMap;
@@ -13,9 +13,6 @@ use std::sync::mpsc::Sender;
 
 /// All-nodes: where routers advertise (RFC 4861 section 4.2).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
-
-/// ICMPv6 type (RFC 4861 section 4.2).
-const ROUTER_ADVERTISEMENT: u8 = 134;
 
 /// Every socket that is open.
 #[derive(Debug)]
@@ -128,24 +125,23 @@ fn hear(socket: &Icmp6Socket, stop: &AtomicBool, wakes: &Sender<Wake>, ra: bool)
                 return;
             }
         };
-        let message = buf.get(..heard.len).unwrap_or_default().to_vec();
+        let heard = Icmpv6In {
+            ifindex: heard.ifindex,
+            source: heard.source,
+            destination: heard.destination,
+            hop_limit: heard.hop_limit,
+            source_mac: None,
+            message: buf.get(..heard.len).unwrap_or_default(),
+        };
         // Echo reply, Router and Neighbour messages: the rest is not for the engine.
-        let wanted = match message.first() {
-            Some(&ROUTER_ADVERTISEMENT) => ra,
+        let wanted = match heard.message.first() {
+            _ if heard.is_router_advertisement() => ra,
             other => matches!(other, Some(129 | 135 | 136)),
         };
         if !wanted {
             continue;
         }
-        let heard = Heard {
-            ifindex: heard.ifindex,
-            source: heard.source,
-            destination: heard.destination,
-            hop_limit: heard.hop_limit,
-            mac: None,
-            message,
-        };
-        if wakes.send(Wake::Icmp6(heard)).is_err() {
+        if wakes.send(Wake::Icmp6(Heard::from(&heard))).is_err() {
             return;
         }
     }

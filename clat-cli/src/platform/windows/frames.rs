@@ -4,15 +4,12 @@ use super::wake::{Heard, Wake};
 use crate::cli::Source;
 use crate::config::Settings;
 use anyhow::Context;
-use clat_engine::{Icmpv6Out, Mac};
+use clat_engine::{Icmpv6In, Icmpv6Out, Mac};
 use clat_windows::frames::link::{Discovery, Link};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use tracing::debug;
-
-/// ICMPv6 type (RFC 4861 section 4.2).
-const ROUTER_ADVERTISEMENT: u8 = 134;
 
 /// The open uplink.
 #[derive(Debug)]
@@ -29,21 +26,12 @@ impl Frames {
         }
         let name = settings.uplink.as_deref().context("--source pcap needs --uplink")?;
         let link = Link::find(name).context("--source pcap")?;
-        let (ifindex, ra) = (link.ifindex(), settings.ra);
-        let hear = move |m: &clat_windows::frames::ethernet::Message<'_>| {
-            if m.message.first() == Some(&ROUTER_ADVERTISEMENT) && !ra {
-                return;
+        let ra = settings.ra;
+        let hear = move |message: &Icmpv6In<'_>| {
+            if ra || !message.is_router_advertisement() {
+                // The control thread is gone.
+                let _ = wakes.send(Wake::Icmp6(Heard::from(message)));
             }
-            let heard = Heard {
-                ifindex,
-                source: m.source,
-                destination: m.destination,
-                hop_limit: m.hop_limit,
-                mac: Some(m.mac),
-                message: m.message.to_vec(),
-            };
-            // The control thread is gone.
-            let _ = wakes.send(Wake::Icmp6(heard));
         };
         let discovery = Discovery::start(&link, hear)?;
         Ok(Some(Self { link, discovery }))

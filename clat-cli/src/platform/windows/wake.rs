@@ -2,6 +2,7 @@
 
 use crate::control::CallerId;
 use crate::control::protocol::Request;
+use clat_engine::Icmpv6In;
 use clat_windows::resolver::Told;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -63,6 +64,13 @@ pub(super) struct Heard {
     /// Where frames are heard.
     pub(super) mac: Option<[u8; 6]>,
     pub(super) message: Vec<u8>,
+}
+
+impl From<&Icmpv6In<'_>> for Heard {
+    fn from(heard: &Icmpv6In<'_>) -> Self {
+        let Icmpv6In { ifindex, source, destination, hop_limit, source_mac: mac, message } = *heard;
+        Self { ifindex, source, destination, hop_limit, mac, message: message.to_vec() }
+    }
 }
 
 /// The queue's end for writers outside of the host: the service's handler and the console's.
