@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 1f0c6b7a clat-journal 1 boot 4b0e...-... netns 4211
-//! 8a21f3d0 begin 1 set-link-up dev device; on 7 was 0
+//! 8a21f3d0 begin 1 set-link-up dev device; on 7 was 0 name 7=clat0
 //! 02d14c98 undone 1
 //! ```
 //!

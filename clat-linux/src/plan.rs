@@ -88,7 +88,7 @@ impl Plan {
         let mut recovery = Recovery::default();
         for entry in self.journal.entries().to_vec().into_iter().rev() {
             let outcome = match entry.change.parse::<Change>() {
-                Ok(change) => self.netcfg.undo(&change).map_err(|error| error.to_string()),
+                Ok(change) => self.netcfg.undo_of_the_dead(&change).map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),
             };
             match outcome {

@@ -84,6 +84,40 @@ fn a_process_killed_between_the_record_and_the_change_leaves_nothing_to_put_back
     plan.close().expect("close");
 }
 
+/// Until the next start the index of the uplink, and of the device, may be another interface's.
+#[test]
+fn another_interface_with_the_index_of_one_that_is_gone_is_left() {
+    let Some((_namespace, device, uplink)) = namespace_of_a_host() else { return };
+    let folder = Folder::new("reused");
+    let (mut plan, _) = Plan::open(&folder.0).expect("open");
+    plan.set_device(Some(device));
+    for (id, step) in (0..).zip(whole_plan(uplink)) {
+        plan.apply(StepId(id), step).expect("apply");
+    }
+    let found = copy_of(&folder.0, "reused-found");
+    drop(plan);
+    // Somebody else's, and as ours were: up, forwarding, with the same MTU.
+    for (old, index, new) in [("up0", uplink, "other0"), ("clat0", device, "other1")] {
+        run(&format!("ip link del {old}"));
+        run(&format!("ip link add {new} index {index} mtu 1420 type veth peer name far-{new}"));
+        run(&format!("ip link set {new} up"));
+        for switch in
+            ["conf/*/forwarding=1", "conf/*/proxy_ndp=1", "conf/*/accept_ra=2", "neigh/*/proxy_delay=0"]
+        {
+            let (switch, value) = switch.split_once('=').expect("a value");
+            let path = format!("/proc/sys/net/ipv6/{}", switch.replace('*', new));
+            std::fs::write(&path, value).expect(&path);
+        }
+    }
+    let of_others = || settled().lines().filter(|line| line.contains("other")).collect::<Vec<_>>().join("\n");
+    let before = of_others();
+    let (plan, recovery) = Plan::open(&found.0).expect("open again");
+    assert!(recovery.failed.is_empty(), "{recovery:?}");
+    assert_same(&of_others(), &before);
+    plan.close().expect("close");
+    assert!(!found.journal().exists());
+}
+
 #[test]
 fn a_process_killed_while_undoing_leaves_what_the_next_start_puts_back() {
     let Some((_namespace, device, uplink)) = namespace_of_a_host() else { return };

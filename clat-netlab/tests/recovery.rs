@@ -126,3 +126,40 @@ fn what_somebody_else_changed_meanwhile_is_respected() -> Result<()> {
     ensure!(!after.mentions("192.0.0."), "something of the CLAT is left");
     Ok(())
 }
+
+/// Indices are given out anew: by the next start, that of the uplink may be another interface's.
+#[test]
+fn another_interface_with_the_index_of_the_lost_uplink_is_left() -> Result<()> {
+    if !need::met("recovery: reused index", &[]) {
+        return Ok(());
+    }
+    const SWITCHES: [(&str, &str); 4] = [
+        ("ipv6/conf/other0/forwarding", "1"),
+        ("ipv6/conf/other0/proxy_ndp", "1"),
+        ("ipv6/conf/other0/accept_ra", "2"),
+        ("ipv6/neigh/other0/proxy_delay", "0"),
+    ];
+    let lab = lab()?;
+    let mut clat = Clat::run(&lab, &[])?;
+    let status = clat.wait_state("active")?;
+    let index = status["uplink"]["index"].as_u64().context("uplink.index")?;
+    clat.kill();
+    lab.host.ip("link del up0")?;
+    lab.host.ip(&format!("link add other0 index {index} type veth peer name far0"))?;
+    // As the uplink was, and by somebody else.
+    for (switch, value) in SWITCHES {
+        lab.host.set_sysctl(switch, value)?;
+    }
+    let forced = lab.host.set_sysctl("ipv6/conf/other0/force_forwarding", "1").is_ok();
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_status("running", Duration::from_secs(10), |s| s["state"].is_string())?;
+    ensure!(clat.log().contains("a crashed instance left this"), "nothing was undone: {}", clat.log());
+    clat.stop(Signal::TERM)?;
+    for (switch, value) in SWITCHES {
+        let found = lab.host.sysctl(switch)?;
+        ensure!(found == value, "{switch} was {value} and is {found}");
+    }
+    ensure!(!forced || lab.host.sysctl("ipv6/conf/other0/force_forwarding")? == "1", "force_forwarding");
+    ensure!(!Snapshot::take(&lab.host)?.mentions("192.0.0."), "something of the CLAT is left");
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! A step together with what was there before it: all that its undo needs, on one line of the journal.
 
-use super::sysctl::Write;
+use super::sysctl::{Scope, Write};
+use crate::netlink::Link;
 use clat_engine::Step;
 use std::fmt;
 use std::str::FromStr;
@@ -18,11 +19,31 @@ pub struct Change {
     pub(super) was: Option<u32>,
     /// The switches written.
     pub(super) writes: Vec<Write>,
+    /// What the interfaces of the step and of its switches were called: an index may be another interface's later.
+    pub(super) names: Vec<(u32, String)>,
 }
 
 impl Change {
     pub(super) const fn new(step: Step, ifindex: u32) -> Self {
-        Self { step, ifindex, present: false, was: None, writes: Vec::new() }
+        Self { step, ifindex, present: false, was: None, writes: Vec::new(), names: Vec::new() }
+    }
+
+    /// Notes the names of the interfaces that it is about.
+    pub(super) fn name_from(&mut self, links: &[Link]) {
+        let named = links.iter().filter(|link| self.is_about(link.index));
+        self.names = named.map(|link| (link.index, link.name.clone())).collect();
+    }
+
+    fn is_about(&self, index: u32) -> bool {
+        self.ifindex == index || self.writes.iter().any(|write| write.scope == Scope::Link(index))
+    }
+
+    /// The indices that are those of interfaces with other names now. A change without names, as earlier versions
+    /// wrote them, goes by the index alone.
+    pub(super) fn indices_of_others(&self, links: &[Link]) -> Vec<u32> {
+        let other = |index: u32, name: &str| links.iter().any(|l| l.index == index && l.name != name);
+        let others = self.names.iter().filter(|(index, name)| other(*index, name));
+        others.map(|(index, _)| *index).collect()
     }
 }
 
@@ -35,7 +56,8 @@ impl fmt::Display for Change {
         if let Some(was) = self.was {
             write!(f, " was {was}")?;
         }
-        self.writes.iter().try_for_each(|write| write!(f, " {write}"))
+        self.writes.iter().try_for_each(|write| write!(f, " {write}"))?;
+        self.names.iter().try_for_each(|(index, name)| write!(f, " name {index}={name}"))
     }
 }
 
@@ -61,6 +83,11 @@ impl FromStr for Change {
                     let value = words.next().and_then(|value| value.parse().ok());
                     change.was = Some(value.ok_or(ParseChangeError)?);
                 }
+                "name" => {
+                    let (index, name) =
+                        words.next().and_then(|word| word.split_once('=')).ok_or(ParseChangeError)?;
+                    change.names.push((index.parse().map_err(|_| ParseChangeError)?, name.to_owned()));
+                }
                 write => change.writes.push(write.parse().map_err(|()| ParseChangeError)?),
             }
         }
@@ -79,12 +106,20 @@ mod tests {
             "set-mtu dev device v4 1472 v6 1500; on 7 was 1500",
             "add-address dev device addr 192.0.0.1/32 role host; on 7 present",
             "set-forwarding dev 2; on 2 3.accept_ra^1>2 2.accept_ra=1>2 2.forwarding=0>1",
+            "set-link-up dev device; on 7 was 0 name 7=clat0",
+            "set-forwarding dev 2; on 2 3.accept_ra=1>2 name 2=name name 3=a=b",
         ] {
             assert_eq!(line.parse::<Change>().unwrap().to_string(), line);
         }
-        for line in
-            ["", "open-device", "open-device; on", "open-device; on 1 was", "open-device; on 1 2.mtu=1>2"]
-        {
+        for line in [
+            "",
+            "open-device",
+            "open-device; on",
+            "open-device; on 1 was",
+            "open-device; on 1 2.mtu=1>2",
+            "open-device; on 1 name",
+            "open-device; on 1 name eth0",
+        ] {
             assert_eq!(line.parse::<Change>(), Err(ParseChangeError), "{line}");
         }
     }

@@ -10,6 +10,7 @@
 mod change;
 mod error;
 mod forwarding;
+mod recovery;
 mod sysctl;
 
 pub use change::{Change, ParseChangeError};
@@ -110,6 +111,9 @@ impl NetCfg {
             }
             Step::ProxyNeighbour { addr, .. } => self.look_for_proxy(&mut change, addr)?,
             Step::AllowNeighbourDiscovery { .. } | _ => return Err(NetcfgError::Unsupported(step.name())),
+        }
+        if ifindex != 0 {
+            change.name_from(&self.netlink.links()?);
         }
         Ok(change)
     }
