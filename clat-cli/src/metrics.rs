@@ -64,6 +64,12 @@ impl Collector for Snapshot {
         family(&mut encoder, "received", "Bytes received, by direction", Some(&Unit::Bytes), bytes)?;
         let drops = s.counters.drops.iter().map(|(reason, n)| ([("reason", reason.clone())], *n));
         family(&mut encoder, "drops", "Packets dropped, by reason", None, drops)?;
+        counter(
+            &mut encoder,
+            "returned_packets",
+            "Packets from beyond the NAT64 but ICMP",
+            s.counters.returned,
+        )?;
         counter(&mut encoder, "icmp_errors", "ICMP errors made by the translator", s.counters.replies)?;
         counter(&mut encoder, "inactive_packets", "Packets that came while not active", s.counters.inactive)?;
         counter(&mut encoder, "lost_frames", "Frames that came faster than they were read", s.counters.lost)?;

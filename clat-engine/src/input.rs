@@ -111,14 +111,9 @@ pub enum Input<'a> {
         /// The IPv6 MTU in bytes.
         mtu: u32,
     },
-    /// How many packets the translator has forwarded since the start. Optional; growth is evidence for
-    /// the self-test.
-    Traffic {
-        /// Packets from IPv4 to IPv6.
-        v4_to_v6: u64,
-        /// Packets from IPv6 to IPv4 whose source is under the PREF64.
-        v6_to_v4: u64,
-    },
+    /// How many packets came back from under the PREF64 since the start. Optional; growth is evidence for the
+    /// self-test.
+    Returned(u64),
 
     /// Another program's CLAT is translating on a link, or, with `None`, is not any more.
     OtherClat {

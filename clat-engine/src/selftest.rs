@@ -185,11 +185,6 @@ impl SelfTester {
         }
     }
 
-    /// How many packets came back so far.
-    pub(crate) const fn returned(&self) -> u64 {
-        self.returned.0
-    }
-
     /// Packets that came back from under the PREF64 since the start: growth is evidence.
     pub(crate) fn traffic(&mut self, now: Instant, returned: u64) -> Option<SelfTest> {
         self.returned.0 = returned;

@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 mod dropped;
 pub use dropped::Dropped;
 
+/// The protocol number of ICMPv6.
+const ICMPV6: u8 = 58;
+
 /// How many dropped packets each queue remembers.
 pub const LAST_DROPS: usize = 20;
 
@@ -46,6 +49,7 @@ pub(crate) struct Way {
 pub(crate) struct QueueCounters {
     pub(crate) v4_to_v6: Way,
     pub(crate) v6_to_v4: Way,
+    pub(crate) returned: Counter,
     pub(crate) replies: Counter,
     pub(crate) drops: [Counter; DropReason::COUNT],
     pub(crate) inactive: Counter,
@@ -65,6 +69,7 @@ impl Default for QueueCounters {
         Self {
             v4_to_v6: Way::default(),
             v6_to_v4: Way::default(),
+            returned: Counter::default(),
             replies: Counter::default(),
             drops: [const { Counter(AtomicU64::new(0)) }; DropReason::COUNT],
             inactive: Counter::default(),
@@ -82,6 +87,18 @@ impl Default for QueueCounters {
 }
 
 impl QueueCounters {
+    /// Counts a packet that left in the other family, or a super-packet that stands for so many.
+    #[inline]
+    pub(crate) fn forwarded(&self, packet: &[u8], packets: u64) {
+        let is_v4 = packet.first().is_some_and(|b| b >> 4 == 4);
+        let way = if is_v4 { &self.v4_to_v6 } else { &self.v6_to_v4 };
+        way.packets.add(packets);
+        way.bytes.add(packet.len() as u64);
+        if !is_v4 && packet.get(6) != Some(&ICMPV6) {
+            self.returned.add(packets);
+        }
+    }
+
     /// Bytes translated, both ways.
     pub(crate) fn bytes(&self) -> u64 {
         self.v4_to_v6.bytes.get().wrapping_add(self.v6_to_v4.bytes.get())
@@ -136,6 +153,8 @@ pub struct Totals {
     pub v4_to_v6: Traffic,
     /// IPv6 packets that left as IPv4.
     pub v6_to_v4: Traffic,
+    /// Those IPv6 packets but for ICMPv6, which comes from anywhere: somebody beyond the NAT64 has answered.
+    pub returned: u64,
     /// ICMP errors sent to the sender of a dropped packet.
     pub replies: u64,
     /// Dropped packets by `DropReason as usize`.
@@ -186,6 +205,7 @@ impl Counters {
         Totals {
             v4_to_v6: Traffic { packets: sum(|q| &q.v4_to_v6.packets), bytes: sum(|q| &q.v4_to_v6.bytes) },
             v6_to_v4: Traffic { packets: sum(|q| &q.v6_to_v4.packets), bytes: sum(|q| &q.v6_to_v4.bytes) },
+            returned: sum(|q| &q.returned),
             replies: sum(|q| &q.replies),
             drops: std::array::from_fn(drop_sum),
             inactive: sum(|q| &q.inactive),
@@ -227,6 +247,18 @@ mod tests {
         let totals = counters.totals();
         assert_eq!(totals.v4_to_v6.packets, 7);
         assert_eq!(totals.drop_reasons().collect::<Vec<_>>(), [(DropReason::TooBig, 1)]);
+    }
+
+    #[test]
+    fn errors_of_routers_are_no_packets_from_beyond_the_nat64() {
+        let counters = Counters::new(1);
+        let mut packet = [0; 40];
+        for (version, next_header) in [(0x60, 6), (0x60, 17), (0x60, ICMPV6), (0x45, 6)] {
+            (packet[0], packet[6]) = (version, next_header);
+            counters.0[0].forwarded(&packet, 3);
+        }
+        let totals = counters.totals();
+        assert_eq!((totals.v6_to_v4.packets, totals.returned, totals.v4_to_v6.packets), (9, 6, 3));
     }
 
     #[test]

@@ -55,6 +55,24 @@ fn a_silent_nat64_is_named_and_its_return_is_noticed() -> Result<()> {
 }
 
 #[test]
+fn a_nat64_that_answers_no_ping_is_believed_when_traffic_comes_back() -> Result<()> {
+    if !need::met("faults: NAT64 without ping", &["nft"]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
+    nft(
+        &lab.core,
+        "table ip6 t { chain f { type filter hook forward priority 0; \
+         ip6 daddr 64:ff9b::/96 icmpv6 type echo-request drop; }; }",
+    )?;
+    let mut clat = Clat::run(&lab, &[])?;
+    clat.wait_status("failing its self-test", LIMIT, failed("nat64-silent"))?;
+    download(&lab.host, SERVER, 100_000, LIMIT)?;
+    clat.wait_status("content", LIMIT, |s| s["self_test"]["ok"] == true)?;
+    clat.stop(Signal::TERM)
+}
+
+#[test]
 fn neighbours_that_do_not_find_the_clat_are_named() -> Result<()> {
     if !need::met("faults: neighbours", &["nft"]) {
         return Ok(());

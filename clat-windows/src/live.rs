@@ -5,6 +5,9 @@ use clat_core::{ClatMap, DropReason, Translator};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The protocol number of ICMPv6.
+const ICMPV6: u8 = 58;
+
 /// The translator of one host.
 pub type HostTranslator = Translator<ClatMap>;
 
@@ -63,6 +66,8 @@ pub struct Counters {
     pub v4_to_v6: Traffic,
     /// IPv6 in, IPv4 out.
     pub v6_to_v4: Traffic,
+    /// IPv6 in but for ICMPv6, which comes from anywhere: somebody beyond the NAT64 has answered.
+    pub returned: AtomicU64,
     /// ICMP errors sent to the side that the packet came from.
     pub replies: AtomicU64,
     /// Packets that found the driver's ring full.
@@ -78,6 +83,7 @@ impl Default for Counters {
         Self {
             v4_to_v6: Traffic::default(),
             v6_to_v4: Traffic::default(),
+            returned: AtomicU64::new(0),
             replies: AtomicU64::new(0),
             ring_full: AtomicU64::new(0),
             idle: AtomicU64::new(0),
@@ -106,6 +112,18 @@ impl Traffic {
 }
 
 impl Counters {
+    /// Counts a packet that left in the other family with so many bytes.
+    pub(crate) fn forwarded(&self, packet: &[u8], bytes: usize) {
+        if packet.first().is_some_and(|b| b >> 4 == 4) {
+            self.v4_to_v6.count(bytes);
+        } else {
+            self.v6_to_v4.count(bytes);
+            if packet.get(6) != Some(&ICMPV6) {
+                add(&self.returned, 1);
+            }
+        }
+    }
+
     pub(crate) fn dropped(&self, packet: &[u8], reason: DropReason) {
         self.recent.push(packet, reason);
         if let Some(counter) = self.drops.get(reason as usize) {

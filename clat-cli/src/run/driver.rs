@@ -135,7 +135,10 @@ impl<H: Host> Driver<H> {
             Event::Reload => mine.push(Mine::Reload),
             Event::Stop => mine.push(Mine::Stop),
         })?;
-        self.brain.handle_input(self.host.now(), Input::Timer, &mut self.todo);
+        if self.active.is_some() {
+            self.tell(Input::Returned(self.host.counters().returned));
+        }
+        self.tell(Input::Timer);
         Ok(mine)
     }
 

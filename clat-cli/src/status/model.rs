@@ -111,7 +111,7 @@ pub(crate) struct Device {
 /// Packets and bytes of one direction, as they came in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Flow {
-    /// Packets. A super-packet of the kernel counts once.
+    /// Packets. A super-packet of the kernel counts as those that it stands for.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -124,6 +124,9 @@ pub(crate) struct Counters {
     pub v4_to_v6: Flow,
     /// From the NAT64 to the host.
     pub v6_to_v4: Flow,
+    /// Those of them that are no ICMP: answers from beyond the NAT64, and proof that the path works.
+    #[serde(default)]
+    pub returned: u64,
     /// ICMP errors made by the translator.
     pub replies: u64,
     /// Packets dropped, by the name of the reason. Only reasons that occurred.
@@ -142,6 +145,7 @@ impl Counters {
             sum.packets += flow.packets;
             sum.bytes += flow.bytes;
         }
+        self.returned += other.returned;
         self.replies += other.replies;
         self.inactive += other.inactive;
         self.lost += other.lost;
@@ -234,6 +238,7 @@ pub(crate) mod tests {
             counters: Counters {
                 v4_to_v6: Flow { packets: 10, bytes: 1000 },
                 v6_to_v4: Flow { packets: 9, bytes: 900 },
+                returned: 8,
                 replies: 3,
                 drops: BTreeMap::from([("hop_limit".to_owned(), 3)]),
                 inactive: 0,

@@ -37,7 +37,7 @@ impl Engine {
             Input::Dad { ifindex, addr, outcome } => self.dad(ifindex, addr, outcome),
             Input::ProbeAnswer(answer) => self.probe_answer(&answer),
             Input::PathMtu { destination, mtu } => self.paths.learn(self.now, destination, mtu),
-            Input::Traffic { v4_to_v6: _, v6_to_v4 } => self.traffic(v6_to_v4),
+            Input::Returned(packets) => self.returned(packets),
             Input::OtherClat { ifindex, other } => self.facts.put_other(ifindex, other),
             Input::V6OnlyPreferred { ifindex, wait_s } => self.facts.put_v6_only(ifindex, wait_s),
             Input::Dhcp4 { ifindex, message } => self.dhcp4(ifindex, message),

@@ -305,13 +305,8 @@ impl Engine {
         self.tested(due);
     }
 
-    pub(super) fn traffic(&mut self, returned: u64) {
-        let now = self.now;
-        let grew = self.tester.returned() < returned;
-        if let Some(hop) = self.next_hop.as_mut().filter(|_| grew) {
-            hop.confirmed(now);
-        }
-        let found = self.tester.traffic(now, returned);
+    pub(super) fn returned(&mut self, packets: u64) {
+        let found = self.tester.traffic(self.now, packets);
         self.tested(found.map(Err));
     }
 

@@ -3,13 +3,14 @@
 //!
 //! ```text
 //! Incomplete --NA--> Reachable --30 s--> Stale --packet--> Delay --5 s--> Probe --3 s--> lost
-//!      |  3 s                ^----- NA with S, or packets that come back -----/
+//!      |  3 s                ^------------- NA with S -----------------------/
 //!      v
 //!     lost: another router is tried, this one later
 //! ```
 //!
 //! Frames of the router from another card than the known one lead to Probe at once, and the group is asked first:
-//! the entry of a router that was replaced would take 38 s to age.
+//! the entry of a router that was replaced would take 38 s to age. Packets that come back prove nothing of the way
+//! there: answers to what an old router took may come through a new one.
 
 use super::constants::{DELAY_FIRST_PROBE_TIME, MAX_SOLICIT, REACHABLE_TIME, RETRANS_TIMER};
 use crate::{Instant, Mac};
@@ -90,8 +91,8 @@ impl NextHop {
         }
     }
 
-    /// Packets come back through it (RFC 4861 section 7.3.1).
-    pub(crate) fn confirmed(&mut self, now: Instant) {
+    /// It has what is sent to it (RFC 4861 section 7.3.1).
+    fn confirmed(&mut self, now: Instant) {
         if self.mac.is_some() {
             self.reach = Reach::Reachable { until: now + REACHABLE_TIME };
         }
@@ -178,7 +179,7 @@ mod tests {
         hop.used(at(100));
         assert_eq!(hop.poll(at(104)), None);
         assert_eq!(hop.poll(at(105)), Some(Due::Solicit(Some(MAC))));
-        hop.confirmed(at(105));
+        hop.advertised(at(105), None, true, false);
         assert_eq!(hop.poll(at(106)), None);
         hop.poll(at(135));
         hop.used(at(140));

@@ -68,11 +68,11 @@ impl<T: Tap> Lane<T> {
         };
         match translator.translate_offloaded(packet, Offload::NONE, &mut self.state) {
             Verdict::Forward(parts) => {
-                count_forwarded(&self.counting, packet);
+                self.counting.get().forwarded(packet, 1);
                 self.write(&parts, out);
             }
             Verdict::Fragment(fragments) => {
-                count_forwarded(&self.counting, packet);
+                self.counting.get().forwarded(packet, 1);
                 for parts in fragments {
                     self.write(&parts, out);
                 }
@@ -122,12 +122,4 @@ impl<T: Tap> Lane<T> {
 pub(super) fn count_sent(counting: &Counting, sent: bool) {
     let counters = counting.get();
     if sent { counters.writes.add(1) } else { counters.write_errors.add(1) }
-}
-
-fn count_forwarded(counting: &Counting, packet: &[u8]) {
-    let counters = counting.get();
-    let is_v4 = packet.first().is_some_and(|b| b >> 4 == 4);
-    let way = if is_v4 { &counters.v4_to_v6 } else { &counters.v6_to_v4 };
-    way.packets.add(1);
-    way.bytes.add(packet.len() as u64);
 }

@@ -3,7 +3,7 @@
 use super::output::Output;
 use super::placement::Placement;
 use super::{PumpError, Signals};
-use crate::counters::{Counters, QueueCounters, Way};
+use crate::counters::{Counters, QueueCounters};
 use crate::device::Queue;
 use crate::merge::{Merger, Piece, Push};
 use crate::segment::Segments;
@@ -267,14 +267,11 @@ impl<T: Tap> Lane<T> {
     #[inline]
     fn count_forwarded(&self, packet: &[u8], offload: Offload) {
         let counters = self.output.counting.get();
-        let way: &Way =
-            if packet.first().is_some_and(|b| b >> 4 == 4) { &counters.v4_to_v6 } else { &counters.v6_to_v4 };
         let packets = offload.gso.map_or(1, |gso| {
             counters.super_packets.add(1);
             packets_in(packet, offload.csum, gso)
         });
-        way.packets.add(packets as u64);
-        way.bytes.add(packet.len() as u64);
+        counters.forwarded(packet, packets as u64);
     }
 }
 

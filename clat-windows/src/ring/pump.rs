@@ -109,18 +109,16 @@ impl<R: Ring> Pump<R> {
             add(&counters.idle, 1);
             return Ok(());
         };
-        let traffic =
-            if packet.first().is_some_and(|b| b >> 4 == 4) { &counters.v4_to_v6 } else { &counters.v6_to_v4 };
         match translator.translate(packet, &mut self.state) {
             Verdict::Forward(parts) => {
                 if send(&mut self.ring, &mut self.tap, &parts, counters)? {
-                    traffic.count(parts.len());
+                    counters.forwarded(packet, parts.len());
                 }
             }
             Verdict::Fragment(fragments) => {
                 for parts in fragments {
                     if send(&mut self.ring, &mut self.tap, &parts, counters)? {
-                        traffic.count(parts.len());
+                        counters.forwarded(packet, parts.len());
                     }
                 }
             }

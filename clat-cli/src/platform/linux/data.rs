@@ -157,6 +157,7 @@ impl DataPath {
         model::Counters {
             v4_to_v6: flow(totals.v4_to_v6),
             v6_to_v4: flow(totals.v6_to_v4),
+            returned: totals.returned,
             replies: totals.replies,
             drops: totals.drop_reasons().map(|(reason, n)| (reason.as_str().to_owned(), n)).collect(),
             inactive: totals.inactive,

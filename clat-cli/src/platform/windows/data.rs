@@ -56,6 +56,7 @@ pub(super) fn counters(data: &DataPath) -> model::Counters {
     model::Counters {
         v4_to_v6: flow(&counted.v4_to_v6),
         v6_to_v4: flow(&counted.v6_to_v4),
+        returned: counted.returned.load(Ordering::Relaxed),
         replies: counted.replies.load(Ordering::Relaxed),
         drops,
         inactive: counted.idle.load(Ordering::Relaxed),
