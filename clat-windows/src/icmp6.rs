@@ -5,6 +5,7 @@
 //! is done by sending only.
 
 use crate::sys::icmp6::{self, RecvMsg};
+use crate::win32;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
@@ -60,10 +61,11 @@ impl Icmp6Socket {
         Ok(Self { socket, recv, ifindex, hears_all })
     }
 
-    /// The next message, or `None` after a quarter of a second without one.
+    /// The next message, or `None` after a quarter of a second without one, and for a message that is of no use: one
+    /// that is too long for `buf`, which anybody on the link may send, or that came without its control data.
     ///
     /// # Errors
-    /// What the system said.
+    /// What the system said; the socket is of no use any more.
     pub fn receive(&self, buf: &mut [u8]) -> io::Result<Option<Heard>> {
         match self.recv.receive(&self.socket, buf) {
             Ok(r) => Ok(Some(Heard {
@@ -73,7 +75,7 @@ impl Icmp6Socket {
                 ifindex: if r.ifindex == 0 { self.ifindex } else { r.ifindex },
                 hop_limit: r.hop_limit,
             })),
-            Err(e) if matches!(e.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock) => Ok(None),
+            Err(e) if is_of_one_message(&e) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -107,6 +109,13 @@ pub fn send(ifindex: u32, source: Ipv6Addr, to: Ipv6Addr, hop_limit: u8, message
     socket.send_to(message, &to.into()).map(drop)
 }
 
+/// Whether the next message may well be received.
+fn is_of_one_message(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionReset, InvalidData, TimedOut, WouldBlock};
+    matches!(error.kind(), TimedOut | WouldBlock | InvalidData | ConnectionReset)
+        || matches!(error.raw_os_error(), Some(win32::WSAEMSGSIZE | win32::WSAENETRESET))
+}
+
 fn raw_socket(ifindex: u32, local: Ipv6Addr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
     socket.set_multicast_if_v6(ifindex)?;
@@ -117,4 +126,20 @@ fn raw_socket(ifindex: u32, local: Ipv6Addr) -> io::Result<Socket> {
 /// Link-local addresses mean something on one interface only.
 const fn scope(addr: Ipv6Addr, ifindex: u32) -> u32 {
     if addr.is_unicast_link_local() || addr.is_multicast() { ifindex } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_too_long_is_not_the_end_of_hearing() {
+        for code in [10_040, 10_052, 10_054, 10_060, 10_035] {
+            assert!(is_of_one_message(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(is_of_one_message(&io::ErrorKind::InvalidData.into()));
+        for code in [10_009, 10_038, 10_050, 6] {
+            assert!(!is_of_one_message(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+    }
 }

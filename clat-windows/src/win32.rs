@@ -22,9 +22,13 @@ pub const NOT_FOUND: u32 = 1168;
 pub const OBJECT_ALREADY_EXISTS: u32 = 5010;
 /// ERROR_SERVICE_DOES_NOT_EXIST
 pub const SERVICE_DOES_NOT_EXIST: u32 = 1060;
-
 /// ERROR_SERVICE_EXISTS
 pub const SERVICE_EXISTS: u32 = 1073;
+
+/// WSAEMSGSIZE, as `std` gives it
+pub const WSAEMSGSIZE: i32 = 10_040;
+/// WSAENETRESET, as `std` gives it
+pub const WSAENETRESET: i32 = 10_052;
 
 /// What to do about the failure of a call that changes the host's network configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

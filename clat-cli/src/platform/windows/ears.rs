@@ -1,6 +1,6 @@
 //! The raw ICMPv6 sockets, one for each interface that may be the uplink, each with a thread that listens.
 
-use super::wake::{Heard, Wake};
+use super::wake::Messages;
 use clat_engine::{Icmpv6In, Icmpv6Out};
 use clat_windows::facts::Interface;
 use clat_windows::icmp6::{self, Icmp6Socket};
@@ -9,7 +9,6 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
 
 /// All-nodes: where routers advertise (RFC 4861 section 4.2).
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
@@ -18,7 +17,7 @@ const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 #[derive(Debug)]
 pub(super) struct Ears {
     open: HashMap<u32, Ear>,
-    wakes: Sender<Wake>,
+    messages: Messages,
     /// There is no such socket on this system: tried once.
     deaf: bool,
     /// Whether Router Advertisements count.
@@ -29,19 +28,20 @@ pub(super) struct Ears {
 struct Ear {
     local: Ipv6Addr,
     socket: Arc<Icmp6Socket>,
-    stop: Arc<AtomicBool>,
+    /// Set when it is to end, and when it has ended by itself.
+    over: Arc<AtomicBool>,
 }
 
 impl Drop for Ear {
     fn drop(&mut self) {
         // The thread looks four times a second, and holds nothing but the socket.
-        self.stop.store(true, Ordering::Relaxed);
+        self.over.store(true, Ordering::Relaxed);
     }
 }
 
 impl Ears {
-    pub(super) fn new(wakes: Sender<Wake>, ra: bool) -> Self {
-        Self { open: HashMap::new(), wakes, deaf: false, ra }
+    pub(super) fn new(messages: Messages, ra: bool) -> Self {
+        Self { open: HashMap::new(), messages, deaf: false, ra }
     }
 
     /// Opens and closes sockets as interfaces come and go. Returns what is missing, once.
@@ -51,7 +51,8 @@ impl Ears {
             .filter(|i| i.up && Some(i.index) != own)
             .filter_map(|i| Some((i.index, link_local(&i.addresses)?)))
             .collect();
-        self.open.retain(|index, ear| wanted.get(index) == Some(&ear.local));
+        self.open
+            .retain(|index, ear| wanted.get(index) == Some(&ear.local) && !ear.over.load(Ordering::Relaxed));
         for (index, local) in wanted {
             if self.deaf || self.open.contains_key(&index) {
                 continue;
@@ -72,14 +73,14 @@ impl Ears {
         if let Err(e) = socket.join(ALL_NODES) {
             tracing::debug!("all-nodes on interface {index}: {e}");
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let (theirs, asked, wakes) = (Arc::clone(&socket), Arc::clone(&stop), self.wakes.clone());
+        let over = Arc::new(AtomicBool::new(false));
+        let (theirs, asked, messages) = (Arc::clone(&socket), Arc::clone(&over), self.messages.clone());
         let ra = self.ra;
         std::thread::Builder::new()
             .name("clat icmp6".to_owned())
             .stack_size(128 << 10)
-            .spawn(move || hear(&theirs, &asked, &wakes, ra))?;
-        self.open.insert(index, Ear { local, socket, stop });
+            .spawn(move || hear(&theirs, &asked, &messages, ra))?;
+        self.open.insert(index, Ear { local, socket, over });
         Ok(())
     }
 
@@ -114,15 +115,16 @@ fn link_local(addresses: &[IpAddr]) -> Option<Ipv6Addr> {
     })
 }
 
-fn hear(socket: &Icmp6Socket, stop: &AtomicBool, wakes: &Sender<Wake>, ra: bool) {
+/// Listens until it is over. A socket that fails for good is opened again at the next look at the interfaces.
+fn hear(socket: &Icmp6Socket, over: &AtomicBool, messages: &Messages, ra: bool) {
     let mut buf = [0; 2048];
-    while !stop.load(Ordering::Relaxed) {
+    while !over.load(Ordering::Relaxed) {
         let heard = match socket.receive(&mut buf) {
             Ok(Some(heard)) => heard,
             Ok(None) => continue,
             Err(e) => {
                 tracing::debug!("ICMPv6 socket: {e}");
-                return;
+                break;
             }
         };
         let heard = Icmpv6In {
@@ -133,16 +135,17 @@ fn hear(socket: &Icmp6Socket, stop: &AtomicBool, wakes: &Sender<Wake>, ra: bool)
             source_mac: None,
             message: buf.get(..heard.len).unwrap_or_default(),
         };
-        // Echo reply, Router and Neighbour messages: the rest is not for the engine.
-        let wanted = match heard.message.first() {
-            _ if heard.is_router_advertisement() => ra,
-            other => matches!(other, Some(129 | 135 | 136)),
-        };
-        if !wanted {
-            continue;
+        if is_wanted(&heard, ra) && !messages.put(&heard) {
+            break;
         }
-        if wakes.send(Wake::Icmp6(Heard::from(&heard))).is_err() {
-            return;
-        }
+    }
+    over.store(true, Ordering::Relaxed);
+}
+
+/// Echo reply, Router and Neighbour messages: the rest is not for the engine.
+fn is_wanted(heard: &Icmpv6In<'_>, ra: bool) -> bool {
+    match heard.message.first() {
+        _ if heard.is_router_advertisement() => ra,
+        other => matches!(other, Some(129 | 135 | 136)),
     }
 }

@@ -1,6 +1,6 @@
 //! The uplink of `--source pcap`: IPv6 as frames, by Npcap.
 
-use super::wake::{Heard, Wake};
+use super::wake::Messages;
 use crate::cli::Source;
 use crate::config::Settings;
 use anyhow::Context;
@@ -8,7 +8,6 @@ use clat_engine::{Icmpv6In, Icmpv6Out, Mac};
 use clat_windows::frames::link::{Discovery, Link};
 use std::net::Ipv6Addr;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use tracing::debug;
 
 /// The open uplink.
@@ -20,7 +19,7 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Opens it where the settings want frames.
-    pub(super) fn open(settings: &Settings, wakes: Sender<Wake>) -> anyhow::Result<Option<Self>> {
+    pub(super) fn open(settings: &Settings, messages: Messages) -> anyhow::Result<Option<Self>> {
         if settings.source != Source::Pcap {
             return Ok(None);
         }
@@ -29,8 +28,7 @@ impl Frames {
         let ra = settings.ra;
         let hear = move |message: &Icmpv6In<'_>| {
             if ra || !message.is_router_advertisement() {
-                // The control thread is gone.
-                let _ = wakes.send(Wake::Icmp6(Heard::from(message)));
+                messages.put(message);
             }
         };
         let discovery = Discovery::start(&link, hear)?;

@@ -34,7 +34,7 @@ use frames::Frames;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
-use wake::Wake;
+use wake::{Messages, Wake};
 
 /// Nothing answers for the CLAT address but what we send.
 pub(crate) const RETURN_PATH: ReturnPath = ReturnPath::Announce;
@@ -92,7 +92,7 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
     let mut host = Windows::new(settings);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
-    host.frames = Frames::open(settings, host.waker.clone())?;
+    host.frames = Frames::open(settings, Messages::new(host.waker.clone()))?;
     if settings.configure {
         host.plan = Some(open_plan(&dir)?);
         host.secret = secret::load(dir.path()).unwrap_or_else(|e| {
@@ -155,7 +155,7 @@ impl Windows {
             server: Server::default(),
             settings: settings.clone(),
             plan: None,
-            ears: Ears::new(waker.clone(), settings.ra),
+            ears: Ears::new(Messages::new(waker.clone()), settings.ra),
             dns: Asker::new(waker.clone(), settings.resolvers.is_empty()),
             frames: None,
             firewall: None,

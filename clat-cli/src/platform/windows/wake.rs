@@ -5,8 +5,9 @@ use crate::control::protocol::Request;
 use clat_engine::Icmpv6In;
 use clat_windows::resolver::Told;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Something happened.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ pub(super) enum Wake {
     },
 }
 
+/// ICMPv6 messages that wait for the control thread at most. More come in a flood only, and whatever matters is sent
+/// again.
+const MESSAGES: usize = 256;
+
 /// An ICMPv6 message with what came with it.
 #[derive(Debug)]
 pub(super) struct Heard {
@@ -64,12 +69,41 @@ pub(super) struct Heard {
     /// Where frames are heard.
     pub(super) mac: Option<[u8; 6]>,
     pub(super) message: Vec<u8>,
+    _place: Place,
 }
 
-impl From<&Icmpv6In<'_>> for Heard {
-    fn from(heard: &Icmpv6In<'_>) -> Self {
+/// Where listeners put the ICMPv6 messages that they hear: places in the queue, of which there are [`MESSAGES`].
+#[derive(Clone, Debug)]
+pub(super) struct Messages {
+    wakes: Sender<Wake>,
+    taken: Arc<AtomicUsize>,
+}
+
+/// A message's place, free again when it was handled.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Messages {
+    pub(super) fn new(wakes: Sender<Wake>) -> Self {
+        Self { wakes, taken: Arc::default() }
+    }
+
+    /// Hands it to the control thread; in a flood it is lost. False when nobody is left to hear.
+    pub(super) fn put(&self, heard: &Icmpv6In<'_>) -> bool {
+        let place = Place(Arc::clone(&self.taken));
+        if self.taken.fetch_add(1, Ordering::Relaxed) >= MESSAGES {
+            return true;
+        }
         let Icmpv6In { ifindex, source, destination, hop_limit, source_mac: mac, message } = *heard;
-        Self { ifindex, source, destination, hop_limit, mac, message: message.to_vec() }
+        let message = message.to_vec();
+        let heard = Heard { ifindex, source, destination, hop_limit, mac, message, _place: place };
+        self.wakes.send(Wake::Icmp6(heard)).is_ok()
     }
 }
 
@@ -88,5 +122,31 @@ pub(super) fn from_outside(wake: Wake) {
     if let Some(sender) = &*OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) {
         // Nobody listens any more at the end.
         let _ = sender.send(wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_messages_waits_in_bounded_memory_and_ends_with_it() {
+        let (wakes, queue) = channel();
+        let messages = Messages::new(wakes);
+        let heard = Icmpv6In {
+            ifindex: 1,
+            source: "fe80::1".parse().unwrap(),
+            destination: "ff02::1".parse().unwrap(),
+            hop_limit: 255,
+            source_mac: None,
+            message: &[134; 16],
+        };
+        let flood = || (0..10 * MESSAGES).for_each(|_| assert!(messages.put(&heard)));
+        flood();
+        assert_eq!(queue.try_iter().count(), MESSAGES);
+        flood();
+        assert_eq!(queue.try_iter().count(), MESSAGES, "places of handled messages are free");
+        drop(queue);
+        assert!(!messages.put(&heard));
     }
 }
