@@ -30,6 +30,8 @@ pub enum Action {
     QueryDns(DnsQuery),
     /// Send an ICMPv4 echo request through the translator.
     Probe(Probe),
+    /// Raw frames: the link to hear and to speak on from now on, or none. The router there is not known yet.
+    Uplink(Option<IfIndex>),
     /// Raw frames: the router's link-layer address, to which IPv6 packets are sent; `None` holds them.
     NextHop(Option<Mac>),
     /// The state changed. For logs and status.

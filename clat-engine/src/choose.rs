@@ -196,7 +196,16 @@ mod tests {
 
     fn announced(prefix: &str) -> Announced {
         let (prefix, until) = (prefix.parse().unwrap(), Instant::from_millis(9));
-        Announced { ifindex: UPLINK, prefix, len: 64, on_link: true, autonomous: true, until }
+        Announced {
+            ifindex: UPLINK,
+            prefix,
+            len: 64,
+            on_link: true,
+            autonomous: true,
+            until,
+            router: Ipv6Addr::UNSPECIFIED,
+            heard: until,
+        }
     }
 
     fn dns(prefix: &str) -> Entry {

@@ -78,6 +78,9 @@ pub(crate) struct Announced {
     /// Whether hosts make addresses in it by themselves, and new ones too.
     pub(crate) autonomous: bool,
     pub(crate) until: Instant,
+    /// Who announced it last, and when.
+    pub(crate) router: Ipv6Addr,
+    pub(crate) heard: Instant,
 }
 
 impl Announced {
@@ -261,6 +264,21 @@ impl Facts {
             Some(old) => *old = prefix,
             None => drop(self.announced.push(prefix)),
         }
+    }
+
+    /// A link was down: what routers announced on it counts until then, unless it is repeated.
+    pub(crate) fn doubt(&mut self, ifindex: IfIndex, until: Instant) {
+        for prefix in self.announced.iter_mut().filter(|p| p.ifindex == ifindex) {
+            prefix.until = prefix.until.min(until);
+        }
+        for resolver in self.resolvers.iter_mut().filter(|r| r.ifindex == ifindex) {
+            resolver.until = resolver.until.map(|at| at.min(until));
+        }
+    }
+
+    /// A router speaks for the first time since then: what it said before and does not repeat is not so any more.
+    pub(crate) fn forget_before(&mut self, ifindex: IfIndex, router: Ipv6Addr, since: Instant) {
+        self.announced.retain(|p| (p.ifindex, p.router) != (ifindex, router) || p.heard >= since);
     }
 
     /// Forgets what routers announced and did not renew.

@@ -144,6 +144,19 @@ impl Pref64Table {
         self.entries.iter().filter(move |e| e.ifindex == ifindex && matches!(e.source, Provenance::Ra { .. }))
     }
 
+    /// A link was down: what was learnt on it counts until then, unless it is repeated.
+    pub(crate) fn doubt(&mut self, ifindex: IfIndex, until: Instant) {
+        for entry in self.entries.iter_mut().filter(|e| e.ifindex == ifindex) {
+            entry.expires = entry.expires.map(|at| at.min(until));
+        }
+    }
+
+    /// A router speaks for the first time since then: what it said before and does not repeat is not so any more.
+    pub(crate) fn forget_before(&mut self, ifindex: IfIndex, router: Ipv6Addr, since: Instant) {
+        let source = Provenance::Ra { router };
+        self.entries.retain(|e| e.ifindex != ifindex || e.source != source || e.learnt >= since);
+    }
+
     /// Forgets what was learnt on a link.
     pub(crate) fn forget_link(&mut self, ifindex: IfIndex) {
         self.entries.retain(|e| e.ifindex != ifindex);

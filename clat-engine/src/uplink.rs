@@ -1,10 +1,10 @@
 //! Which link is the uplink: the one of the best IPv6 default route, the lowest index among equals.
 //!
 //! A working uplink is left for a better one only after that has been better for a while; a lost one at
-//! once. With an interface or a PREF64 given by hand, a default route is not needed.
+//! once. With an interface or a PREF64 given by hand, a default route is not needed. Raw frames need an Ethernet.
 
 use crate::facts::Facts;
-use crate::{Config, IfIndex, Instant, Link, LinkKind, Uplink};
+use crate::{Config, IfIndex, Instant, Link, LinkKind, ReturnPath, Uplink};
 use core::time::Duration;
 
 /// How long another link must be better.
@@ -60,6 +60,9 @@ impl UplinkChooser {
 fn may_be_uplink(link: &Link, config: &Config) -> bool {
     let wanted = match config.uplink {
         Some(ifindex) => link.ifindex == ifindex,
+        None if config.return_path == ReturnPath::Frames => {
+            link.kind == LinkKind::Broadcast && link.mac.is_some()
+        }
         None => matches!(link.kind, LinkKind::Broadcast | LinkKind::PointToPoint),
     };
     wanted && link.up && link.kind != LinkKind::Never
@@ -132,6 +135,17 @@ mod tests {
         assert_eq!(best(&facts(&two, &[]), &config), None);
         let chosen = Config { uplink: Some(9), ..config };
         assert_eq!(best(&facts(&two, &[]), &chosen), Some(9), "by hand: any link that is up");
+    }
+
+    #[test]
+    fn raw_frames_are_spoken_on_ethernet_only() {
+        let ethernet = Link { mac: Some([2; 6]), ..link(3, LinkKind::Broadcast) };
+        let links = [link(2, LinkKind::PointToPoint), link(4, LinkKind::Broadcast), ethernet];
+        let facts = facts(&links, &[route(2, 1), route(3, 100), route(4, 2)]);
+        let mut config = Config::new([0; 16], 0);
+        assert_eq!(best(&facts, &config), Some(2));
+        config.return_path = ReturnPath::Frames;
+        assert_eq!(best(&facts, &config), Some(3));
     }
 
     #[test]

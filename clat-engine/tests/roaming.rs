@@ -7,7 +7,7 @@ mod sim;
 
 use clat_engine::{AddressState, Input, OtherClat, Reason, State};
 use sim::net::{Router, SimLink};
-use sim::scene::{ETH, P1, P2, WIFI, active, dns_link, ra_link};
+use sim::scene::{ETH, P1, P2, WIFI, active, dns_link, frames, ra_link};
 use sim::{World, assert_snapshot, config};
 
 #[test]
@@ -271,4 +271,82 @@ fn flapping_ends_in_peace() {
     world.tell(Input::Stop);
     world.run(1000);
     assert!(world.finished);
+}
+
+/// Two links, each with a router `fe80::1` of its own: the one with the better metric is spoken on.
+#[test]
+fn raw_frames_follow_the_uplink_and_its_router() {
+    let mut other = ra_link();
+    other.routers[0].mac = [2, 0, 0, 0, 3, 1];
+    other.routers[0].metric = 200;
+    let mut world = active(frames(), ra_link());
+    world.plug(WIFI, other);
+    world.run(10_000);
+    assert_eq!(world.uplink, Some(ETH), "a second link is no reason to leave the first");
+    world.trace.clear();
+    world.metric(WIFI, 50);
+    world.run(10_000);
+    assert_eq!((world.state(), world.uplink), (State::Active, Some(WIFI)));
+    let lines = world.lines();
+    let at = |what: &str| lines.find(what).unwrap_or_else(|| panic!("no {what} in\n{lines}"));
+    let other_router = at("next-hop Some([02, 00, 00, 00, 03, 01])");
+    assert!(at("send 143") < at("uplink Some(3)"), "the group is left while it can be\n{lines}");
+    assert!(at("uplink Some(3)") < at("next-hop None") && at("next-hop None") < other_router, "{lines}");
+    assert!(at("next-hop None") < at("activate"), "nothing goes to the router of the other link\n{lines}");
+    // Back before the address there was given up: it has to be claimed again, as others may have it by now.
+    world.trace.clear();
+    world.metric(WIFI, 200);
+    world.run(10_000);
+    assert_eq!((world.state(), world.uplink), (State::Active, Some(ETH)));
+    assert!(world.lines().contains("next-hop Some([02, 00, 00, 00, 01, 01])"), "{}", world.lines());
+}
+
+#[test]
+fn raw_frames_leave_the_group_of_an_address_that_they_leave() {
+    let mut world = active(frames(), ra_link());
+    world.sent.clear();
+    world.address(ETH, &format!("{P2}5"), Some(AddressState::Preferred));
+    world.address(ETH, &format!("{P1}5"), Some(AddressState::Deprecated));
+    world.run(10_000);
+    assert!(world.clat_v6().unwrap().to_string().starts_with("2001:db8:1:2:"), "the scene shows nothing");
+    assert_eq!(world.state(), State::Active);
+    const TO_INCLUDE: u8 = 3;
+    let left = |out: &clat_engine::Icmpv6Out| (out.message[0], out.message[8]) == (143, TO_INCLUDE);
+    assert_eq!(world.sent.iter().filter(|(_, out)| left(out)).count(), 1, "{}", world.lines());
+}
+
+#[test]
+fn raw_frames_are_spoken_on_nothing_without_an_uplink() {
+    let mut world = active(frames(), ra_link());
+    world.unplug(ETH);
+    assert_eq!(world.uplink, None);
+    world.plug(ETH, ra_link());
+    world.run(10_000);
+    assert_eq!((world.state(), world.uplink), (State::Active, Some(ETH)));
+}
+
+/// The card stays, the cable leads elsewhere: another router with the same address, another prefix, another PREF64.
+#[test]
+fn the_same_card_in_another_network_takes_what_that_network_says() {
+    for config in [config(), frames()] {
+        let mut link = ra_link();
+        // Both of the old one, were it there, would be taken before those of the new one.
+        (link.routers[0].pref64, link.routers[0].pio) = (vec![], Some(P1.parse().unwrap()));
+        link.routers[0] = link.routers[0].clone().with_pref64("2001:db8:64::/96", 1800);
+        let mut world = active(config, link);
+        world.carrier(ETH, false);
+        world.address(ETH, &format!("{P1}5"), None);
+        world.run(5000);
+        let there = world.links.get_mut(&ETH).unwrap();
+        let mut router = Router::new("fe80::1").with_pref64("64:ff9b::/96", 1800);
+        (router.mac, router.pio) = ([2, 0, 0, 0, 3, 1], Some(P2.parse().unwrap()));
+        there.routers = vec![router];
+        world.carrier(ETH, true);
+        world.address(ETH, &format!("{P2}5"), Some(AddressState::Preferred));
+        world.run(4000);
+        let status = world.engine.status();
+        assert_eq!(world.state(), State::Active, "{}", world.lines());
+        assert_eq!(status.pref64.unwrap().prefix.to_string(), "64:ff9b::/96", "{}", world.lines());
+        assert!(world.clat_v6().unwrap().to_string().starts_with("2001:db8:1:2:"), "{}", world.lines());
+    }
 }

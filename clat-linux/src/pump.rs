@@ -44,9 +44,6 @@ pub enum PumpError {
         /// What the kernel said.
         source: Errno,
     },
-    /// Frames can no longer be heard.
-    #[error("data path: the uplink: {0}")]
-    Uplink(String),
     /// The system refused to make a thread.
     #[error("data path: no thread: {0}")]
     Thread(std::io::Error),

@@ -78,6 +78,7 @@ impl Shell {
             Action::Deactivate
             | Action::QueryDns(_)
             | Action::Probe(_)
+            | Action::Uplink(_)
             | Action::NextHop(_)
             | Action::Transition { .. }
             | Action::SelfTest(_)

@@ -81,6 +81,10 @@ pub(crate) trait Host {
 
     /// Sends an ICMPv6 message.
     fn send_icmpv6(&mut self, message: &Icmpv6Out);
+    /// Where IPv6 is spoken as frames, on which link from now on.
+    fn uplink(&mut self, ifindex: Option<IfIndex>) {
+        let _ = ifindex;
+    }
     /// Where frames go where IPv6 is spoken as frames; elsewhere the operating system knows.
     fn next_hop(&mut self, mac: Option<Mac>) {
         let _ = mac;

@@ -191,6 +191,10 @@ impl<H: Host> Driver<H> {
             Action::SendIcmpv6(message) => self.host.send_icmpv6(&message),
             Action::QueryDns(query) => self.host.query_dns(&query),
             Action::Probe(probe) => self.host.probe(&probe),
+            Action::Uplink(ifindex) => {
+                debug!(?ifindex, "uplink of frames");
+                self.host.uplink(ifindex);
+            }
             Action::NextHop(mac) => {
                 debug!(?mac, "next hop");
                 self.host.next_hop(mac);

@@ -57,20 +57,24 @@ impl Engine {
     pub(super) fn router_advert(&mut self, received: &Icmpv6In<'_>) {
         let Some(advert) = RouterAdvert::parse(received) else { return };
         let ifindex = received.ifindex;
+        if let Some((_, since)) = self.came_up.filter(|(link, _)| *link == ifindex) {
+            self.prefixes.forget_before(ifindex, advert.router, since);
+            self.facts.forget_before(ifindex, advert.router, since);
+        }
         if !advert.options().any(|option| matches!(option, RaOption::SourceMac(_))) {
-            self.router_seen(advert.router, received.source_mac);
+            self.router_seen(ifindex, advert.router, received.source_mac);
         }
         for option in advert.options() {
             match option {
                 RaOption::Pref64(option) => self.learn_pref64(ifindex, advert.router, option),
                 RaOption::Mtu(mtu) if mtu >= crate::mtu::V6_MIN => self.facts.put_mtu(ifindex, mtu),
-                RaOption::Prefix(prefix) => self.prefix_announced(ifindex, &prefix),
+                RaOption::Prefix(prefix) => self.prefix_announced(ifindex, advert.router, &prefix),
                 RaOption::Rdnss(rdnss) => {
                     let lifetime = Duration::from_secs(rdnss.lifetime_s.into());
                     let until = (rdnss.lifetime_s > 0).then(|| self.now + lifetime);
                     rdnss.servers().for_each(|server| self.facts.announce_resolver(ifindex, server, until));
                 }
-                RaOption::SourceMac(mac) => self.router_told(advert.router, mac),
+                RaOption::SourceMac(mac) => self.router_told(ifindex, advert.router, mac),
                 RaOption::Mtu(_) => {}
             }
         }
@@ -82,7 +86,7 @@ impl Engine {
         }
     }
 
-    fn prefix_announced(&mut self, ifindex: IfIndex, info: &PrefixInfo) {
+    fn prefix_announced(&mut self, ifindex: IfIndex, router: Ipv6Addr, info: &PrefixInfo) {
         self.facts.announce_prefix(Announced {
             ifindex,
             prefix: info.prefix,
@@ -90,6 +94,8 @@ impl Engine {
             on_link: info.on_link,
             autonomous: info.autonomous && info.preferred_s > 0,
             until: self.now + Duration::from_secs(info.valid_s.into()),
+            router,
+            heard: self.now,
         });
     }
 

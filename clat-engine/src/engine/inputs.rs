@@ -8,6 +8,7 @@ use crate::{
     StepErrorKind, StepId, Warning,
 };
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::time::Duration;
 
 impl Engine {
     /// Takes an input.
@@ -72,9 +73,14 @@ impl Engine {
         if !link.up {
             self.doubt(link.ifindex);
         }
-        let came_up = link.up && !self.facts.link(link.ifindex).is_some_and(|known| known.up);
+        let known = self.facts.link(link.ifindex);
+        let came_up = link.up && !known.is_some_and(|known| known.up);
         self.facts.put_link(link);
-        if came_up && self.follows_uplink() {
+        if came_up && known.is_some() {
+            self.doubt_network(link.ifindex);
+        }
+        // Frames are sent on the chosen uplink only, which is asked as such.
+        if came_up && self.follows_uplink() && !self.speaks_frames() {
             self.greet(link);
         }
     }
@@ -92,6 +98,16 @@ impl Engine {
         }
     }
 
+    /// The link may lead to another network than before it was down. What was learnt there is asked for again, and
+    /// counts for as long as that may take (RFC 4861 section 10: three questions, four seconds between them).
+    fn doubt_network(&mut self, ifindex: IfIndex) {
+        const ASKING: Duration = Duration::from_secs(12);
+        let until = self.now + ASKING;
+        self.came_up = Some((ifindex, self.now));
+        self.prefixes.doubt(ifindex, until);
+        self.facts.doubt(ifindex, until);
+    }
+
     /// Whether the facts are there to choose an uplink by.
     pub(super) fn follows_uplink(&self) -> bool {
         self.facts.synced && !self.asleep
@@ -104,6 +120,7 @@ impl Engine {
             self.failures = 0;
             (self.had_native_v4, self.native_v4_until) = (false, None);
             self.paths.forget();
+            self.change_link();
             self.ask_around();
         }
         self.follow_native_v4();

@@ -118,6 +118,8 @@ pub struct Engine {
     /// The candidate that was unique in this prefix.
     settled_on: Option<(Ipv6Addr, u8)>,
     dad: Option<DadOutcome>,
+    /// The known link that came up last, and when: it may be in another network.
+    came_up: Option<(IfIndex, Instant)>,
     hold: Option<Hold>,
     failures: u8,
     /// IPv4 addresses of 192.0.0.0/29 that turned out to be taken.
@@ -163,6 +165,7 @@ impl Engine {
             held: None,
             settled_on: None,
             dad: None,
+            came_up: None,
             hold: None,
             failures: 0,
             taken_v4: 0,

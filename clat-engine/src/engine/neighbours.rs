@@ -37,7 +37,7 @@ impl Engine {
         matches!(self.phase, Phase::Claiming(Stage::SetUp) | Phase::Active | Phase::Stale(_))
     }
 
-    fn speaks_frames(&self) -> bool {
+    pub(super) fn speaks_frames(&self) -> bool {
         self.config.return_path == ReturnPath::Frames
     }
 
@@ -68,8 +68,8 @@ impl Engine {
     fn solicited(&mut self, received: &Icmpv6In<'_>) {
         let Some(solicitation) = Solicitation::parse(received) else { return };
         match solicitation.source_mac {
-            Some(mac) => self.router_told(solicitation.source, mac),
-            None => self.router_seen(solicitation.source, received.source_mac),
+            Some(mac) => self.router_told(received.ifindex, solicitation.source, mac),
+            None => self.router_seen(received.ifindex, solicitation.source, received.source_mac),
         }
         if let Some(owned) = self.owned(received.ifindex) {
             let ours = self.config.return_path != ReturnPath::Proxy || self.system_is_slow(received);
@@ -95,7 +95,7 @@ impl Engine {
     fn advertised(&mut self, received: &Icmpv6In<'_>) {
         let Some(advertisement) = Advertisement::parse(received) else { return };
         let now = self.now;
-        if let Some(hop) = self.next_hop.as_mut().filter(|h| h.router == advertisement.target) {
+        if let Some(hop) = self.next_hop(received.ifindex, advertisement.target) {
             let mac = advertisement.target_mac.or(received.source_mac);
             hop.advertised(now, mac, advertisement.solicited, advertisement.overrides);
         }
@@ -224,17 +224,40 @@ impl Engine {
         }
     }
 
+    /// The next hop, where it is this router.
+    fn next_hop(&mut self, ifindex: IfIndex, router: Ipv6Addr) -> Option<&mut NextHop> {
+        let here = self.uplinks.current == Some(ifindex);
+        self.next_hop.as_mut().filter(|hop| here && hop.router == router)
+    }
+
+    /// Raw frames go by another link from now on, or by none. A router there may have the same address.
+    pub(super) fn change_link(&mut self) {
+        if !self.speaks_frames() {
+            return;
+        }
+        let uplink = self.uplinks.current;
+        if self.held.is_some_and(|held| Some(held.uplink) != uplink) {
+            self.leave_group();
+        }
+        // Back on that link, it has to be claimed again.
+        if let Some(held) = self.held.as_mut().filter(|held| Some(held.uplink) != uplink) {
+            held.proven = false;
+        }
+        (self.next_hop, self.lost_router) = (None, None);
+        self.outbox.push(Action::Uplink(uplink));
+    }
+
     /// A router told its link-layer address.
-    pub(super) fn router_told(&mut self, router: Ipv6Addr, mac: Mac) {
-        if let Some(hop) = self.next_hop.as_mut().filter(|h| h.router == router) {
+    pub(super) fn router_told(&mut self, ifindex: IfIndex, router: Ipv6Addr, mac: Mac) {
+        if let Some(hop) = self.next_hop(ifindex, router) {
             hop.told(mac);
         }
     }
 
     /// A frame of a router came from this card, where that is known.
-    pub(super) fn router_seen(&mut self, router: Ipv6Addr, mac: Option<Mac>) {
+    pub(super) fn router_seen(&mut self, ifindex: IfIndex, router: Ipv6Addr, mac: Option<Mac>) {
         let now = self.now;
-        if let (Some(hop), Some(mac)) = (self.next_hop.as_mut().filter(|h| h.router == router), mac) {
+        if let (Some(hop), Some(mac)) = (self.next_hop(ifindex, router), mac) {
             hop.seen(now, mac);
         }
     }
@@ -254,7 +277,7 @@ impl Engine {
 
     /// The next hop of raw frames: the best router that answers.
     fn serve_next_hop(&mut self) {
-        let held = self.held.filter(|_| self.speaks_frames());
+        let held = self.held.filter(|h| self.speaks_frames() && self.uplinks.current == Some(h.uplink));
         let routers = held.map(|h| self.facts.routers(h.uplink)).unwrap_or_default();
         let lost = self.lost_router.map(|l| l.0);
         let best = routers.iter().find(|r| Some(**r) != lost).or(routers.first()).copied();

@@ -140,6 +140,9 @@ impl Engine {
         let (v6_mtu, v4_mtu) = self.mtus(wish.uplink, &wish.pref64);
         let clat_v6 = self.clat_v6(&wish, clat_v4, attempt);
         let Wish { uplink, pref64, source } = wish;
+        if self.held.is_some_and(|held| (held.uplink, held.clat_v6) != (uplink, clat_v6)) {
+            self.leave_group();
+        }
         self.held =
             Some(Held { uplink, pref64, source, attempt, clat_v6, clat_v4, v6_mtu, v4_mtu, proven: false });
         if source.doubtful {

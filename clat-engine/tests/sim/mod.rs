@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) sent: Vec<(u64, Icmpv6Out)>,
     pub(crate) queries: Vec<u64>,
     pub(crate) finished: bool,
+    /// The link that raw frames are spoken on.
+    pub(crate) uplink: Option<IfIndex>,
     /// How long the shell takes for a step, in milliseconds.
     pub(crate) step_time: u64,
     /// What becomes of the next steps: an error, or done.
@@ -87,6 +89,7 @@ impl World {
             sent: Vec::new(),
             queries: Vec::new(),
             finished: false,
+            uplink: None,
             step_time: 0,
             faults: Vec::new(),
         }
@@ -215,6 +218,9 @@ impl World {
         message: &[u8],
     ) {
         let hop_limit = 255;
+        if !self.hears(ifindex) {
+            return;
+        }
         self.tell(Input::Icmpv6(Icmpv6In { ifindex, source, destination, hop_limit, source_mac, message }));
     }
 
@@ -267,6 +273,10 @@ impl World {
                 }
             }
             Action::Probe(probe) => self.probe(probe),
+            Action::Uplink(uplink) => {
+                self.note(&format!("uplink {uplink:?}"));
+                self.uplink = uplink;
+            }
             Action::NextHop(mac) => self.note(&format!("next-hop {mac:02x?}")),
             Action::Transition { from, to, reason } => {
                 self.note(&format!("{from} -> {to}: {}", reason.as_str()));
@@ -303,12 +313,18 @@ impl World {
         self.after(1000, Event::Detected { ifindex, addr, state });
     }
 
+    /// Whether the shell has its ears on the link.
+    fn hears(&self, ifindex: IfIndex) -> bool {
+        self.config.return_path != clat_engine::ReturnPath::Frames || self.uplink == Some(ifindex)
+    }
+
     /// What neighbours make of a message.
     fn carry(&mut self, out: Icmpv6Out) {
         self.sent.push((self.now, out.clone()));
         let kind = out.message[0];
         self.note(&format!("send {kind} {} > {}", out.source, out.destination));
-        let Some(link) = self.links.get(&out.ifindex).filter(|l| l.up) else { return };
+        let open = self.hears(out.ifindex);
+        let Some(link) = self.links.get(&out.ifindex).filter(|l| l.up && open) else { return };
         for (source, destination, mac, message) in link.answers(&out) {
             let event = Event::Icmpv6 { ifindex: out.ifindex, source, destination, mac: Some(mac), message };
             self.after(50, event);

@@ -13,10 +13,18 @@ impl Wire {
     ///
     /// # Errors
     /// Always.
-    pub fn for_packets(_: &str) -> io::Result<Self> {
+    pub fn allowed() -> io::Result<()> {
         Err(io::Error::other(
             "this program was built without live capture: cargo build --features live, which needs libpcap-dev",
         ))
+    }
+
+    /// Says what is missing.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn for_packets(_: &str) -> io::Result<Self> {
+        Err(Self::allowed().err().unwrap_or_else(|| io::ErrorKind::Unsupported.into()))
     }
 
     /// Says what is missing.

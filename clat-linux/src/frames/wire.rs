@@ -2,6 +2,7 @@
 
 use crate::sys::socket;
 use pcap::{Active, Capture, Direction, Linktype};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -25,8 +26,16 @@ const MESSAGES: Room = Room { frame: 9_000, all: 1 << 20 };
 pub struct Wire(Capture<Active>);
 
 impl Wire {
-    /// Opens an Ethernet interface for packets of any size: what comes in, at once, as far as the card lets it through. It is not made
-    /// promiscuous: others' frames are none of ours.
+    /// Whether this program may open interfaces.
+    ///
+    /// # Errors
+    /// Without CAP_NET_RAW.
+    pub fn allowed() -> io::Result<()> {
+        Ok(socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, None).map(drop)?)
+    }
+
+    /// Opens an Ethernet interface for packets of any size: what comes in, at once, as far as the card lets it
+    /// through. It is not made promiscuous: others' frames are none of ours.
     ///
     /// # Errors
     /// Without CAP_NET_RAW, or on a link that is no Ethernet.

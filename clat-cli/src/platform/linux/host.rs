@@ -106,10 +106,15 @@ impl Host for Linux {
         }
     }
 
+    fn uplink(&mut self, ifindex: Option<IfIndex>) {
+        if let Some(frames) = self.senses.as_mut().and_then(Senses::frames) {
+            frames.follow(ifindex);
+        }
+    }
+
     fn next_hop(&mut self, mac: Option<Mac>) {
-        self.next_hop = mac;
-        if let Some(uplink) = &self.uplink {
-            uplink.set_next_hop(mac);
+        if let Some(frames) = self.senses.as_mut().and_then(Senses::frames) {
+            frames.set_next_hop(mac);
         }
     }
 

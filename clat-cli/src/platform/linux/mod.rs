@@ -19,10 +19,9 @@ use crate::control::paths::{Residence, StateDir};
 use crate::control::server::Server;
 use crate::status::model::Counters;
 use anyhow::{Context, anyhow};
-use clat_engine::{Instant, Mac, ReturnPath, StepError, StepErrorKind, StepId, TranslatorParams};
+use clat_engine::{Instant, ReturnPath, StepError, StepErrorKind, StepId, TranslatorParams};
 use clat_linux::Code;
 use clat_linux::device::{OpenError, Tun};
-use clat_linux::frames::Uplink;
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
 use clat_linux::pump::{Pace, PumpError};
@@ -33,9 +32,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use senses::Senses;
 use signals::Signals;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, error, info, warn};
+use uplink::Frames;
 
 /// No step is ever asked for where others configure the host.
 const NO_PLAN: StepError = StepError { kind: StepErrorKind::Unsupported, code: 0 };
@@ -69,10 +68,6 @@ pub(crate) struct Linux {
     settings: Settings,
     /// What is to be said of a replay.
     summary: Option<Summary>,
-    /// Where IPv6 goes as frames.
-    uplink: Option<Arc<Uplink>>,
-    /// Whom frames go to.
-    next_hop: Option<Mac>,
     /// The changes to this host; none where others make them.
     plan: Option<Plan>,
     /// What is heard of the network; nothing where others configure the host.
@@ -103,9 +98,6 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     host.residence = Some(Residence(dir.clone()));
     if settings.configure {
         host.listen()?;
-    }
-    if settings.source == Source::Pcap {
-        host.uplink = Some(uplink::open(settings)?);
     }
     // A replay beside a running instance leaves its doors alone.
     if recording.is_none() || settings.state_dir.is_some() {
@@ -139,16 +131,6 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
 fn open_recording(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summary)>> {
     let Source::Replay(path) = &settings.source else { return Ok(None) };
     replay::open(path).map(Some)
-}
-
-/// The uplink of frames as it is at this moment.
-fn reopen_uplink(settings: &Settings, next_hop: Option<Mac>) -> Result<Option<Arc<Uplink>>, StepError> {
-    let uplink = uplink::open(settings).map_err(|error| {
-        warn!("{error:#}");
-        StepError { kind: StepErrorKind::Transient, code: 0 }
-    })?;
-    uplink.set_next_hop(next_hop);
-    Ok(Some(uplink))
 }
 
 fn without_device(settings: &Settings, error: &OpenError) -> anyhow::Error {
@@ -236,8 +218,6 @@ impl Linux {
             notes: Vec::new(),
             settings: settings.clone(),
             summary: None,
-            uplink: None,
-            next_hop: None,
             plan,
             senses: None,
             active: None,
@@ -271,14 +251,13 @@ impl Linux {
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
         let plan = self.plan.as_mut().ok_or(NO_PLAN)?;
-        let frames = self.settings.source == Source::Pcap;
-        if frames && self.uplink.is_none() {
-            self.uplink = reopen_uplink(&self.settings, self.next_hop)?;
-        }
-        let opened = data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()));
-        let started = opened.and_then(|tun| {
-            DataPath::start(tun, self.capture.as_mut(), self.uplink.clone())
-                .map_err(|e| (StepErrorKind::Transient, e.to_string()))
+        let transient = |text: String| (StepErrorKind::Transient, text);
+        let frames = self.senses.as_mut().and_then(Senses::frames);
+        let uplink = frames.map(Frames::connect).transpose().map_err(|e| transient(format!("{e:#}")));
+        let started = uplink.and_then(|uplink| {
+            let tun =
+                data::open_device(&self.settings).map_err(|e| (data::failure_kind(&e), e.to_string()))?;
+            DataPath::start(tun, self.capture.as_mut(), uplink).map_err(|e| transient(e.to_string()))
         });
         match started {
             Ok(data) => {
@@ -292,6 +271,9 @@ impl Linux {
             Err((kind, text)) => {
                 error!("{text}");
                 let _ = plan.undo(id);
+                if let Some(frames) = self.senses.as_mut().and_then(Senses::frames) {
+                    frames.hang_up();
+                }
                 Err(StepError { kind, code: 0 })
             }
         }
@@ -300,8 +282,9 @@ impl Linux {
     fn close_device(&mut self) -> Result<(), PumpError> {
         let Some(data) = self.data.take() else { return Ok(()) };
         self.past.add(&data.counters());
-        // The interface may be another one by the time a device is opened again.
-        self.uplink = None;
+        if let Some(frames) = self.senses.as_mut().and_then(Senses::frames) {
+            frames.hang_up();
+        }
         if let Some(summary) = self.summary.take() {
             summary.tell(&data.totals());
         }

@@ -1,13 +1,13 @@
 //! What is heard of the network: the kernel's tables, ICMPv6, DNS answers, answers to probes, and what
 //! follows from them: the resolvers of each link, other programs' CLATs.
 
-use super::{interfaces, uplink};
+use super::interfaces;
+use super::uplink::Frames;
 use crate::cli::Source;
 use crate::config::Settings;
 use clat_engine::{DnsQuery, Icmpv6Out, IfIndex, Input, Link, LinkKind, OtherClat, Probe, TranslatorParams};
 use clat_linux::dhcp4::Dhcp4;
 use clat_linux::dns::Dns;
-use clat_linux::frames::nd::Nd;
 use clat_linux::icmp6::Icmp6;
 use clat_linux::netlink::Netlink;
 use clat_linux::others_clat;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 /// The machine slept when the two clocks have drifted apart by this much.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -30,7 +30,7 @@ pub(super) struct Senses {
     watch: Watch,
     icmp6: Option<Icmp6>,
     /// In its place where IPv6 is spoken as frames.
-    frames: Frames,
+    frames: Option<Frames>,
     dns: Dns,
     /// What DHCPv4 servers say; nothing where packet sockets may not be had.
     dhcp4: Option<Dhcp4>,
@@ -51,58 +51,6 @@ pub(super) struct Senses {
     device: Option<IfIndex>,
     /// The CLATs of others that the engine knows of.
     others: BTreeMap<IfIndex, OtherClat>,
-}
-
-/// The uplink that frames are spoken on; it may go and come back.
-#[derive(Debug)]
-struct Frames {
-    /// None where the operating system speaks.
-    settings: Option<Settings>,
-    nd: Option<Nd>,
-    /// What those that are gone had lost.
-    lost: u64,
-    /// Messages that found no room.
-    lost_now: u64,
-    /// Tagged frames have been told of.
-    told_vlan: bool,
-}
-
-impl Frames {
-    fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let settings = (settings.source == Source::Pcap).then(|| settings.clone());
-        let nd = settings.as_ref().map(uplink::open_nd).transpose()?;
-        Ok(Self { settings, nd, lost: 0, lost_now: 0, told_vlan: false })
-    }
-
-    /// Tells what was heard. Without its interface it waits for another of that name.
-    fn read(&mut self, sink: &mut dyn FnMut(Input<'_>)) {
-        let Some(nd) = &mut self.nd else { return };
-        let read = nd.read(sink);
-        self.lost_now = nd.lost();
-        let name = self.settings.as_ref().and_then(|s| s.uplink.as_deref()).unwrap_or_default();
-        if let Some(id) = nd.foreign_vlan().filter(|_| !self.told_vlan) {
-            self.told_vlan = true;
-            info!("{name} carries VLAN {id} too, which is another link: --uplink would name its interface");
-        }
-        if let Err(e) = read {
-            warn!("{name}: {e}. Frames are heard again when it is back");
-            self.lost += std::mem::take(&mut self.lost_now);
-            self.nd = None;
-            self.open_again();
-        }
-    }
-
-    /// Looks whether there is an interface to speak on.
-    fn open_again(&mut self) {
-        let Some(settings) = self.settings.as_ref().filter(|_| self.nd.is_none()) else { return };
-        match uplink::open_nd(settings) {
-            Ok(nd) => {
-                info!("frames are heard on {}", settings.uplink.as_deref().unwrap_or_default());
-                self.nd = Some(nd);
-            }
-            Err(e) => debug!("{e:#}"),
-        }
-    }
 }
 
 /// The links that can be uplinks, and what happened to them since somebody looked.
@@ -147,10 +95,10 @@ impl Senses {
         settings: &Settings,
         notes: &mut Vec<String>,
     ) -> anyhow::Result<Self> {
-        let frames = Frames::open(settings)?;
+        let frames = (settings.source == Source::Pcap).then(|| Frames::prepare(settings)).transpose()?;
         Ok(Self {
             watch: Watch::open()?,
-            icmp6: if frames.settings.is_some() { None } else { open_icmp6(notes) },
+            icmp6: if frames.is_some() { None } else { open_icmp6(notes) },
             frames,
             dns: Dns::new(),
             dhcp4: open_dhcp4(notes),
@@ -169,8 +117,13 @@ impl Senses {
     }
 
     /// Messages that came faster than they were read, as frames.
-    pub(super) const fn lost(&self) -> u64 {
-        self.frames.lost + self.frames.lost_now
+    pub(super) fn lost(&self) -> u64 {
+        self.frames.as_ref().map_or(0, Frames::lost)
+    }
+
+    /// Where IPv6 is spoken as frames.
+    pub(super) const fn frames(&mut self) -> Option<&mut Frames> {
+        self.frames.as_mut()
     }
 
     /// Our own device, which is never an uplink.
@@ -184,7 +137,7 @@ impl Senses {
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let prober = self.prober.as_ref().map(|(_, prober)| prober.as_fd());
         let icmp6 = self.icmp6.as_ref().map(AsFd::as_fd);
-        let frames = self.frames.nd.as_ref().map(AsFd::as_fd);
+        let frames = self.frames.as_ref().and_then(Frames::descriptor);
         let dhcp4 = self.dhcp4.iter().flat_map(Dhcp4::descriptors);
         let others = icmp6.into_iter().chain(frames).chain(prober).chain(self.resolvers.descriptor());
         std::iter::once(self.watch.as_fd()).chain(others).chain(self.dns.descriptors()).chain(dhcp4)
@@ -214,7 +167,9 @@ impl Senses {
         if let Some(icmp6) = &mut self.icmp6 {
             icmp6.read(sink)?;
         }
-        self.frames.read(sink);
+        if let Some(frames) = &mut self.frames {
+            frames.read(sink);
+        }
         self.dns.read(sink);
         if let Some(dhcp4) = &mut self.dhcp4 {
             dhcp4.read(sink);
@@ -241,8 +196,8 @@ impl Senses {
             self.watch.list(&mut noting)?;
         }
         self.watch.read(&mut noting)?;
-        if self.links.changed {
-            self.frames.open_again();
+        if let Some(frames) = self.frames.as_mut().filter(|_| self.links.changed) {
+            frames.open_again();
         }
         let links_changed = std::mem::take(&mut self.links.changed);
         if let Some(dhcp4) = self.dhcp4.as_mut().filter(|_| links_changed) {
@@ -299,7 +254,7 @@ impl Senses {
 
     /// Sends an ICMPv6 message.
     pub(super) fn send_icmpv6(&mut self, message: &Icmpv6Out) {
-        let sent = match (&mut self.frames.nd, &self.icmp6) {
+        let sent = match (&mut self.frames, &self.icmp6) {
             (Some(frames), _) => frames.send(message),
             (None, Some(icmp6)) => icmp6.send(message),
             (None, None) => return,
