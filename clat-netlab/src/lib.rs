@@ -19,9 +19,9 @@
 //! - [`clat`]: the program under test; [`by_hand`]: what is typed around it with `--no-configure`.
 //! - [`client`]: curl, ping, traceroute, dig.
 //! - [`scenes`]: what several scenes demand alike.
-//! - [`snapshot`]: the state of a host, compared. [`judge`]: what its kernel counted.
+//! - [`switch`]: VLANs on a wire. [`snapshot`]: the state of a host, compared. [`judge`]: what its kernel counted.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod by_hand;
@@ -37,6 +37,8 @@ pub mod ra;
 pub mod scenes;
 pub mod servers;
 pub mod snapshot;
+pub mod switch;
+mod sys;
 pub mod tayga;
 
 pub use clat::Clat;

@@ -15,6 +15,8 @@ pub const DISCOVERY: &str = "ip6 and ((ip6[6] = 58 and ip6[40] >= 134 and ip6[40
 
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const TAG: [u8; 2] = [0x81, 0x00];
+/// A provider's tag (IEEE 802.1ad).
+const PROVIDER_TAG: [u8; 2] = [0x88, 0xa8];
 
 /// A received frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +72,11 @@ impl<'f> Frame<'f> {
     }
 }
 
-/// The VLAN of a tagged frame: another link than that of the frames without.
+/// The VLAN of a tagged frame, of the outer tag where there are two: another link than that of the frames without.
 #[must_use]
 pub fn vlan(frame: &[u8]) -> Option<u16> {
-    let tagged = frame.get(12..)?.strip_prefix(&TAG)?;
+    let rest = frame.get(12..)?;
+    let tagged = rest.strip_prefix(&TAG).or_else(|| rest.strip_prefix(&PROVIDER_TAG))?;
     Some(vlan_id(*tagged.first_chunk()?)).filter(|id| *id != 0)
 }
 
@@ -135,6 +138,22 @@ mod tests {
         assert_eq!(parse(&tagged([0xe0, 5])), None);
         assert_eq!((vlan(&tagged([0xe0, 0])), vlan(&tagged([0xe1, 5]))), (None, Some(0x105)));
         assert_eq!((vlan(&header(TO, FROM)), vlan(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_providers_tag_and_two_tags_are_never_ours() {
+        let packet = packet(8);
+        let with = |tags: &[u8]| [&TO[..], &FROM, tags, &IPV6, &packet].concat();
+        for tags in [
+            &[0x88, 0xa8, 0, 0][..],
+            &[0x88, 0xa8, 0, 9],
+            &[0x88, 0xa8, 0, 4, 0x81, 0, 0, 9],
+            &[0x81, 0, 0, 0, 0x81, 0, 0, 9],
+            &[0x81, 0, 0, 0, 0x81, 0, 0, 0],
+        ] {
+            assert_eq!(parse(&with(tags)), None, "{tags:02x?}");
+        }
+        assert_eq!(vlan(&with(&[0x88, 0xa8, 0x60, 9])), Some(9));
     }
 
     #[test]
