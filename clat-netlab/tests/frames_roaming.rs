@@ -147,6 +147,20 @@ fn an_uplink_that_was_named_is_not_left() -> Result<()> {
     clat.stop(Signal::TERM)
 }
 
+#[test]
+fn an_uplink_that_is_down_at_the_start_is_waited_for() -> Result<()> {
+    if !need::met_frames("frames: uplink down", &[]) {
+        return Ok(());
+    }
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).build_without_link()?;
+    let mut clat = Clat::run(&lab, &[&FRAMES[..], &["--uplink", "up0"]].concat())?;
+    clat.wait_state("idle")?;
+    lab.link_up(0)?;
+    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
+    works(&lab)?;
+    clat.stop(Signal::TERM)
+}
+
 /// The card is the same, the network is another one: another router with the same address, another prefix, another
 /// PREF64.
 fn move_to_another_network(lab: &Lab) -> Result<RaSender> {

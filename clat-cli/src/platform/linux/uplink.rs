@@ -2,7 +2,7 @@
 
 use super::interfaces;
 use crate::config::Settings;
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clat_engine::{Icmpv6Out, IfIndex, Input, Mac};
 use clat_linux::frames::nd::Nd;
 use clat_linux::frames::{Uplink, Wire};
@@ -31,13 +31,11 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    /// Makes sure that the named uplink, or at least some, can be opened.
+    /// Makes sure that uplinks can be opened, and that a named one is there and an Ethernet. It may be down yet.
     pub(super) fn prepare(settings: &Settings) -> anyhow::Result<Self> {
-        match settings.uplink.as_deref() {
-            Some(name) => {
-                Wire::for_messages(name).map(drop).with_context(|| format!("--source pcap on {name}"))?
-            }
-            None => Wire::allowed().context("--source pcap")?,
+        Wire::allowed().context("--source pcap")?;
+        if let Some(name) = settings.uplink.as_deref() {
+            card(name).with_context(|| format!("--source pcap on {name}"))?;
         }
         Ok(Self {
             chosen: None,
@@ -150,11 +148,19 @@ impl Frames {
 fn station(ifindex: IfIndex, open: fn(&str) -> io::Result<Wire>) -> anyhow::Result<(String, Wire, Mac)> {
     let name = interfaces::name(ifindex).ok_or_else(|| anyhow!("there is no interface {ifindex}"))?;
     let wire = open(&name).with_context(|| format!("--source pcap on {name}"))?;
+    let (index, mac) = card(&name)?;
+    if index != ifindex {
+        bail!("{name} is another interface now");
+    }
+    Ok((name, wire, mac))
+}
+
+/// Index and link-layer address of an interface.
+fn card(name: &str) -> anyhow::Result<(IfIndex, Mac)> {
     // Not from /sys: once the rights are given up, it is out of reach.
     let link =
-        Netlink::open().and_then(|mut tables| tables.link_by_name(&name)).context("link-layer address")?;
-    let link =
-        link.filter(|link| link.index == ifindex).ok_or_else(|| anyhow!("{name} is another one now"))?;
+        Netlink::open().and_then(|mut tables| tables.link_by_name(name)).context("link-layer address")?;
+    let link = link.ok_or_else(|| anyhow!("there is no interface {name}"))?;
     let mac = link.mac.ok_or_else(|| anyhow!("{name} has no Ethernet address"))?;
-    Ok((name, wire, mac))
+    Ok((link.index, mac))
 }
