@@ -90,6 +90,9 @@ impl Announced {
     }
 }
 
+/// A client waits no shorter, whatever the server says (RFC 8925 section 3.4), in seconds.
+const MIN_V6ONLY_WAIT: u32 = 300;
+
 /// What the host looks like.
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -225,7 +228,9 @@ impl Facts {
 
     pub(crate) fn put_v6_only(&mut self, ifindex: IfIndex, wait_s: Option<u32>) {
         match wait_s {
-            Some(wait_s) => drop(self.v6_only.put((ifindex, wait_s), |v| v.0 == ifindex)),
+            Some(wait_s) => {
+                self.v6_only.put((ifindex, wait_s.max(MIN_V6ONLY_WAIT)), |v| v.0 == ifindex);
+            }
             None => self.v6_only.remove(|v| v.0 == ifindex),
         }
     }

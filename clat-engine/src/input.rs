@@ -122,12 +122,11 @@ pub enum Input<'a> {
         /// Whose it is.
         other: Option<OtherClat>,
     },
-    /// The DHCPv4 client of the system was granted option 108 (RFC 8925): V6ONLY_WAIT in seconds;
-    /// `None` when the lease has none.
+    /// The DHCPv4 client of the system was granted option 108 (RFC 8925); `None` when the lease has none.
     V6OnlyPreferred {
         /// The link.
         ifindex: IfIndex,
-        /// V6ONLY_WAIT in seconds.
+        /// V6ONLY_WAIT in seconds; less than MIN_V6ONLY_WAIT counts as that (RFC 8925 section 3.4).
         wait_s: Option<u32>,
     },
 
@@ -138,6 +137,16 @@ pub enum Input<'a> {
         ifindex: IfIndex,
         /// The message from its `op` octet on.
         message: &'a [u8],
+    },
+    /// What the system's DHCPv4 client keeps of its last lease on a link, in the layout of Windows' registry value
+    /// `DhcpInterfaceOptions`; empty where there is no lease. It is taken as [`Input::V6OnlyPreferred`].
+    Dhcp4Lease {
+        /// The link.
+        ifindex: IfIndex,
+        /// The value.
+        options: &'a [u8],
+        /// Seconds since 1970: a lease that has ended tells nothing.
+        unix_s: u64,
     },
 
     /// The host is about to sleep.

@@ -143,6 +143,21 @@ fn option_108_is_observed_and_shown() {
 }
 
 #[test]
+fn rfc8925_section_3_4_no_wait_is_shorter_than_five_minutes_whoever_tells_it() {
+    let mut world = active(config(), ra_link());
+    let wait = |world: &World| world.engine.status().v6_only_wait_s;
+    world.tell(Input::V6OnlyPreferred { ifindex: ETH, wait_s: Some(10) });
+    assert_eq!(wait(&world), Some(300));
+    // Windows' record of option 108: four bytes, ten seconds, a lease that ends at 2000.
+    let head = [108_u32, 0, 4, 0, 2000].map(u32::to_le_bytes);
+    let options = [head.as_flattened(), &[0, 0, 0, 10]].concat();
+    for (options, unix_s, seen) in [(&[][..], 0, None), (&options, 1999, Some(300)), (&options, 2000, None)] {
+        world.tell(Input::Dhcp4Lease { ifindex: ETH, options, unix_s });
+        assert_eq!(wait(&world), seen, "at {unix_s}");
+    }
+}
+
+#[test]
 fn renumbering_takes_an_address_in_the_new_prefix() {
     let mut world = active(config(), ra_link());
     world.trace.clear();

@@ -1,6 +1,5 @@
 //! What the engine wants to know about the machine, read anew each time.
 
-use crate::dhcp;
 use crate::iphlp::{Family, Luid};
 use crate::native_clat::Seen;
 use crate::sys::{adapters, iphlp, registry};
@@ -65,12 +64,13 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<'_>)) -> io::Result<()> {
     let all = adapters::adapters()?;
     let (v4, v6) = (iphlp::routes(false)?, iphlp::routes(true)?);
+    let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     sink(Input::Resync);
     for adapter in &all {
         link(adapter, own, sink);
         let servers = if resolvers.is_empty() { &adapter.resolvers } else { resolvers };
         sink(Input::Resolvers { ifindex: adapter.index, servers });
-        sink(Input::V6OnlyPreferred { ifindex: adapter.index, wait_s: v6_only_wait_s(&adapter.guid) });
+        sink(Input::Dhcp4Lease { ifindex: adapter.index, options: &lease(&adapter.guid), unix_s });
     }
     let own = own.map_or(0, |luid| luid.0);
     let of = |luid: u64| all.iter().find(|a| a.luid == luid);
@@ -90,12 +90,10 @@ pub fn tell(own: Option<Luid>, resolvers: &[IpAddr], sink: &mut dyn FnMut(Input<
     Ok(())
 }
 
-/// V6ONLY_WAIT of the interface's DHCPv4 lease in seconds; Windows' DHCP client is not asked, what it keeps is read.
-fn v6_only_wait_s(guid: &str) -> Option<u32> {
+/// What Windows' DHCP client keeps of the interface's last lease: it is not asked, and no message is sent.
+fn lease(guid: &str) -> Vec<u8> {
     let key = format!(r"SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\Interfaces\{guid}");
-    let options = registry::bytes(&key, "DhcpInterfaceOptions").ok()?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    dhcp::v6_only_wait_s(&options, now.as_secs())
+    registry::bytes(&key, "DhcpInterfaceOptions").unwrap_or_default()
 }
 
 impl Interface {

@@ -13,7 +13,6 @@
 
 pub mod before;
 pub mod checks;
-pub mod dhcp;
 pub mod dll;
 pub mod frames;
 pub mod guid;

@@ -121,6 +121,12 @@ fn program() -> io::Result<()> {
     let ack = [53, 1, 5, 54, 4, 192, 0, 2, 1];
     write("dhcp4", "ack-with-108", &[&[0], &ack, &[108, 4, 0, 0, 7, 8, 255]])?;
     write("dhcp4", "ack-without", &[&[0], &ack, &[255]])?;
+    // Option, class, length, vendor, end of the lease; data.
+    let head = |option: u32, len: u32| [option, 0, len, 0, 2000].map(u32::to_le_bytes).concat();
+    let (kind, wait) = ([&head(53, 1)[..], &[5, 0, 0, 0]].concat(), [&head(108, 4)[..], &[0, 0, 7, 8]].concat());
+    write("lease4", "with-108", &[&[0; 4], &kind, &wait])?;
+    write("lease4", "with-108-ended", &[&2000_u32.to_le_bytes(), &kind, &wait])?;
+    write("lease4", "without", &[&[0; 4], &kind])?;
 
     // RTM_NEWADDR, RTM_NEWROUTE, RTM_NEWLINK, RTM_NEWNDUSEROPT.
     let header = |len: u8, kind: u8| [len, 0, 0, 0, kind, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];

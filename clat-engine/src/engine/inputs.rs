@@ -3,6 +3,7 @@
 use super::{Engine, Phase, Stage};
 use crate::plan::Failure;
 use crate::wire::dhcp4::{self, Told};
+use crate::wire::lease4;
 use crate::{
     Action, AddressRole, Config, DadOutcome, IfIndex, Iface, Input, Link, Reason, Step, StepError,
     StepErrorKind, StepId, Warning,
@@ -42,6 +43,9 @@ impl Engine {
             Input::OtherClat { ifindex, other } => self.facts.put_other(ifindex, other),
             Input::V6OnlyPreferred { ifindex, wait_s } => self.facts.put_v6_only(ifindex, wait_s),
             Input::Dhcp4 { ifindex, message } => self.dhcp4(ifindex, message),
+            Input::Dhcp4Lease { ifindex, options, unix_s } => {
+                self.facts.put_v6_only(ifindex, lease4::v6_only_wait_s(options, unix_s));
+            }
             Input::Suspend => self.asleep = true,
             Input::Resume => self.resume(),
             Input::Reconfigure(config) => self.reconfigure(config),

@@ -25,13 +25,10 @@ mod option {
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
 
-/// A client waits no shorter, whatever the server says (RFC 8925 section 3.4: MIN_V6ONLY_WAIT), in seconds.
-const MIN_WAIT: u32 = 300;
-
 /// What a server has told a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
-    /// The network prefers IPv6 only; for that many seconds no IPv4 is asked for.
+    /// The network prefers IPv6 only; for that many seconds, as the server says, no IPv4 is asked for.
     V6Only(u32),
     /// A lease is granted without a word of it.
     Lease,
@@ -54,7 +51,7 @@ pub(crate) fn read(message: &[u8], mac: Mac) -> Option<Told> {
                     (option::MESSAGE_TYPE, [value]) => kind = kind.or(Some(*value)),
                     // RFC 8925 section 3.1: four octets, or it is no such option.
                     (option::IPV6_ONLY_PREFERRED, &[a, b, c, d]) => {
-                        wait = wait.or(Some(u32::from_be_bytes([a, b, c, d]).max(MIN_WAIT)));
+                        wait = wait.or(Some(u32::from_be_bytes([a, b, c, d])));
                     }
                     _ => {}
                 }
@@ -98,8 +95,6 @@ mod tests {
             let message = reply(&[kind, &[0, 0], WAIT_1800, THE_END]);
             assert_eq!(read(&message, MAC), Some(Told::V6Only(1800)));
         }
-        let short = reply(&[IS_OFFER, &[108, 4, 0, 0, 0, 10], THE_END]);
-        assert_eq!(read(&short, MAC), Some(Told::V6Only(300)), "no shorter than MIN_V6ONLY_WAIT");
         assert_eq!(read(&reply(&[IS_ACK, &[51, 4, 0, 0, 14, 16], THE_END]), MAC), Some(Told::Lease));
         assert_eq!(read(&reply(&[IS_OFFER, THE_END]), MAC), None, "another server may offer it");
     }

@@ -7,4 +7,5 @@ pub(crate) mod dhcp4;
 pub(crate) mod dns;
 pub mod ethernet;
 pub(crate) mod icmp6;
+pub(crate) mod lease4;
 pub(crate) mod ra;

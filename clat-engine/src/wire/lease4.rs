@@ -1,4 +1,4 @@
-//! What the last DHCPv4 lease of an interface said, as Windows' own DHCP client keeps it.
+//! Option 108 of the last DHCPv4 lease of a link (RFC 8925), as the DHCP client of Windows keeps it.
 //!
 //! The client writes every option of the server's last answer into one registry value, `DhcpInterfaceOptions` of
 //! `Tcpip\Parameters\Interfaces\{GUID}`. Reading it asks nobody and changes nothing, where `DhcpRequestParams` would
@@ -13,11 +13,9 @@ const V6_ONLY_PREFERRED: u32 = 108;
 /// Bytes of a record before its data.
 const HEAD: usize = 20;
 
-/// V6ONLY_WAIT in seconds, where the lease has option 108 and has not ended at `now` (seconds since 1970).
-///
-/// `options` is the registry value. A value that is cut short or lies about a length tells what came before.
-#[must_use]
-pub fn v6_only_wait_s(options: &[u8], now: u64) -> Option<u32> {
+/// V6ONLY_WAIT in seconds as the server said it, where the lease has option 108 and has not ended at `now` (seconds since
+/// 1970). A value that is cut short or lies about a length tells what came before.
+pub(crate) fn v6_only_wait_s(options: &[u8], now: u64) -> Option<u32> {
     let granted = Records(options).find(|r| r.option == V6_ONLY_PREFERRED && !r.vendor && r.ends > now)?;
     // Only a length of four bytes is legal (RFC 8925 section 3.1).
     Some(u32::from_be_bytes(granted.data.try_into().ok()?))
@@ -54,6 +52,7 @@ impl<'a> Iterator for Records<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     /// The end of the lease in `LEASE`.
     const ENDS: u64 = 0x57b6_1733;
