@@ -30,8 +30,8 @@ pub const ITEMS: &[Item] = &[
     ),
     by_doctor(
         "program",
-        "the program's folder is safe from users",
-        "The folder's access list lets somebody replace the service's program.",
+        "the program is safe from users",
+        "The access list of a file or folder lets somebody replace the service's program: the line says whose.",
     ),
     by_doctor(
         "ip-helper",

@@ -1,6 +1,7 @@
 //! Folders that nobody but the system and administrators may write to.
 
-use crate::sddl;
+use crate::dll;
+use crate::sddl::{self, Of};
 use crate::sys::security::{self, Descriptor};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,12 +20,12 @@ pub enum FolderError {
         advice: &'static str,
     },
     /// The system said no.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     Io {
         /// The folder.
         path: PathBuf,
         /// What it said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -41,43 +42,62 @@ pub fn default_state() -> PathBuf {
 /// # Errors
 /// [`FolderError`]
 pub fn create_state(path: &Path) -> Result<(), FolderError> {
-    let failed = |e: io::Error| FolderError::Io { path: path.to_owned(), source: e };
+    let failed = |e: io::Error| FolderError::Io { path: path.to_owned(), reason: e };
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent).map_err(failed)?;
     }
     let descriptor = Descriptor::parse(sddl::STATE_FOLDER).map_err(|e| failed(e.into()))?;
     if !security::create_folder(path, &descriptor).map_err(|e| failed(e.into()))? {
-        check(path, "delete it, and CLAT makes it anew")?;
+        check(path, Of::Contents, "delete it, and CLAT makes it anew")?;
     }
     Ok(())
 }
 
-/// Whether the folder of a DLL that is to be loaded is safe.
+/// Whether a DLL below the system's own folder is safe to load: the file, and the folder that its maker put it in.
 ///
 /// # Errors
 /// [`FolderError`]
 pub fn check_library(path: &Path) -> Result<(), FolderError> {
-    check(path, "its DLL will not be loaded: install it again")
+    let mut both = [Some(path), path.parent()].into_iter().flatten();
+    both.try_for_each(|p| check(p, Of::Contents, "the DLL will not be loaded: install it again"))
 }
 
-/// Whether the folder of the program is safe for a service: whoever can write there becomes the system.
+/// Whether a program and the DLL beside it are safe for a service: whoever can replace them becomes the system. A file
+/// that was moved from another place has kept its access list.
 ///
 /// # Errors
 /// [`FolderError`]
-pub fn check_program(path: &Path) -> Result<(), FolderError> {
-    check(
-        path,
-        "a service from there would hand them the machine; move the program to C:\\Program Files\\CLAT",
-    )
+pub fn check_program(program: &Path) -> Result<(), FolderError> {
+    const ADVICE: &str = "a service from there would hand them the machine; install the MSI, or copy (not move) the files \
+                          to C:\\Program Files\\CLAT";
+    let library = program.with_file_name(dll::FILE_NAME);
+    if library.exists() {
+        check(&library, Of::Contents, ADVICE)?;
+    }
+    check_with_folders(program, ADVICE)
 }
 
-fn check(path: &Path, advice: &'static str) -> Result<(), FolderError> {
+/// Looks at a file, its folder, and every folder above: who can rename one of them can put another in its place.
+fn check_with_folders(file: &Path, advice: &'static str) -> Result<(), FolderError> {
+    check(file, Of::Contents, advice)?;
+    for (distance, folder) in file.ancestors().skip(1).enumerate() {
+        let of = match (distance, folder.parent()) {
+            (0, _) => Of::Contents,
+            (_, Some(_)) => Of::Above,
+            (_, None) => Of::Root,
+        };
+        check(folder, of, advice)?;
+    }
+    Ok(())
+}
+
+fn check(path: &Path, of: Of, advice: &'static str) -> Result<(), FolderError> {
     let found = security::describe(path);
-    let sddl = found.map_err(|e| FolderError::Io { path: path.to_owned(), source: e.into() })?;
-    match sddl::writer(&sddl) {
+    let sddl = found.map_err(|e| FolderError::Io { path: path.to_owned(), reason: e.into() })?;
+    match sddl::writer(&sddl, of) {
         // Wine has one user, to whom everything belongs.
         Some(who) if crate::wine() => {
-            tracing::warn!("{}: {who} may write there, as everywhere in Wine", path.display());
+            tracing::debug!("{}: {who} may write there, as everywhere in Wine", path.display());
             Ok(())
         }
         Some(who) => Err(FolderError::Writable { path: path.to_owned(), who, advice }),

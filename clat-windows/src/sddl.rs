@@ -16,33 +16,85 @@ pub const CLIENT_ACCESS: u32 = 0x12_0089 | 0x2;
 const _: () = assert!(CLIENT_ACCESS == 0x12_008b);
 
 /// Those whom a program of the system's may trust not to replace it.
-const TRUSTED: [&str; 5] = [
+const TRUSTED: [&str; 7] = [
     "SY",
     "BA",
     "LA",
+    // Whoever creates or owns it: only ever inherited by others, and the owner is looked at by itself.
+    "CO",
+    "OW",
     // TrustedInstaller
     "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
     "S-1-5-18",
 ];
 
-/// Rights that let somebody put another file in a place or take over a folder: write data, append, delete child,
-/// delete, change the list or the owner, and the generic rights that include them.
-const WRITING: u32 = 0x2 | 0x4 | 0x40 | 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000 | 0x4000_0000;
+/// Rights that let somebody take over what they are for: delete it, change its list or its owner, all.
+const TAKING: u32 = 0x1_0000 | 0x4_0000 | 0x8_0000 | 0x1000_0000;
 
-/// Two-letter rights of the language, as far as they let somebody write.
-const WRITING_WORDS: [&str; 10] = ["GA", "GW", "FA", "FW", "KA", "WD", "WO", "SD", "DC", "CC"];
+/// What a descriptor is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A file or folder whose contents count: nobody may write data, append (or make folders), or delete a child.
+    Contents,
+    /// A folder above it: nobody may rename it, or delete or rename what is in it. Adding to it does no harm.
+    Above,
+    /// The root of a volume, which cannot be renamed.
+    Root,
+}
 
-/// The first one in a folder's descriptor who may write there and should not, by name or SID.
+impl Of {
+    const fn rights(self) -> u32 {
+        match self {
+            Self::Contents => TAKING | 0x2 | 0x4 | 0x40 | 0x4000_0000,
+            Self::Above => TAKING | 0x40,
+            Self::Root => (TAKING & !0x1_0000) | 0x40,
+        }
+    }
+}
+
+/// The rights of the language (`ACE_STRING`s of sddl.h) with their bits. Those of directory services are how the system
+/// writes the single bits of a file's mask.
+const RIGHTS: [(&str, u32); 25] = [
+    ("GA", 0x1000_0000),
+    ("GR", 0x8000_0000),
+    ("GW", 0x4000_0000),
+    ("GX", 0x2000_0000),
+    ("RC", 0x2_0000),
+    ("SD", 0x1_0000),
+    ("WD", 0x4_0000),
+    ("WO", 0x8_0000),
+    ("CC", 0x1),
+    ("DC", 0x2),
+    ("LC", 0x4),
+    ("SW", 0x8),
+    ("RP", 0x10),
+    ("WP", 0x20),
+    ("DT", 0x40),
+    ("LO", 0x80),
+    ("CR", 0x100),
+    ("FA", 0x1f_01ff),
+    ("FR", 0x12_0089),
+    ("FW", 0x12_0116),
+    ("FX", 0x12_00a0),
+    ("KA", 0xf_003f),
+    ("KR", 0x2_0019),
+    ("KW", 0x2_0006),
+    ("KX", 0x2_0019),
+];
+
+/// The first one in a descriptor who may do what nobody should, by name or SID.
 ///
 /// The owner counts: an owner may always change the list.
 #[must_use]
-pub fn writer(descriptor: &str) -> Option<String> {
+pub fn writer(descriptor: &str, of: Of) -> Option<String> {
     let owner = section(descriptor, "O:").filter(|o| !trusted(o)).map(str::to_owned);
-    let Some(dacl) = section(descriptor, "D:") else {
-        return Some("everyone: the folder has no access list".into());
+    // A list that is not there lets everybody in, and the system says so in a word.
+    let dacl = section(descriptor, "D:").filter(|list| !list.contains("NO_ACCESS_CONTROL"));
+    let Some(dacl) = dacl else {
+        return Some("everyone, as it has no access list,".into());
     };
     let aces = dacl.split('(').skip(1).filter_map(|a| a.split(')').next());
-    owner.or_else(|| aces.filter_map(ace_writer).next())
+    owner.or_else(|| aces.filter_map(|ace| ace_writer(ace, of.rights())).next())
 }
 
 /// The text after `name` up to the next section.
@@ -60,19 +112,22 @@ fn depth(text: &str, at: usize) -> i32 {
     text.bytes().take(at).map(|b| i32::from(b == b'(') - i32::from(b == b')')).sum()
 }
 
-/// Whom an entry lets write, unless we trust them.
-fn ace_writer(ace: &str) -> Option<String> {
+/// Whom an entry gives one of these rights, unless we trust them.
+fn ace_writer(ace: &str, rights: u32) -> Option<String> {
     let fields: Vec<&str> = ace.split(';').collect();
-    let [kind, flags, rights, _, _, who, ..] = fields.as_slice() else { return None };
-    // "Inherit only" says nothing about the folder itself; creator owner only ever appears so.
+    let [kind, flags, granted, _, _, who, ..] = fields.as_slice() else { return None };
+    // "Inherit only" says nothing about the object itself.
     let counts = matches!(*kind, "A" | "XA") && !words(flags).any(|f| f == "IO");
-    (counts && writes(rights) && !trusted(who)).then(|| (*who).to_owned())
+    (counts && mask(granted) & rights != 0 && !trusted(who)).then(|| (*who).to_owned())
 }
 
-fn writes(rights: &str) -> bool {
-    match rights.strip_prefix("0x") {
-        Some(hex) => u32::from_str_radix(hex, 16).is_ok_and(|bits| bits & WRITING != 0),
-        None => words(rights).any(|word| WRITING_WORDS.contains(&word)),
+/// The bits of an entry's rights; all of them where we do not know a word.
+fn mask(granted: &str) -> u32 {
+    match granted.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).unwrap_or(u32::MAX),
+        None => words(granted).fold(0, |bits, word| {
+            bits | RIGHTS.iter().find(|(name, _)| *name == word).map_or(u32::MAX, |(_, bits)| *bits)
+        }),
     }
 }
 
@@ -81,12 +136,16 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 fn trusted(who: &str) -> bool {
-    TRUSTED.contains(&who) || who == "CO"
+    TRUSTED.contains(&who)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn writer(descriptor: &str) -> Option<String> {
+        super::writer(descriptor, Of::Contents)
+    }
 
     #[test]
     fn our_own_folder_is_ours_alone() {
@@ -120,7 +179,7 @@ mod tests {
     fn the_root_of_a_drive_lets_users_make_folders() {
         let descriptor = "O:SYG:SYD:PAI(A;OICI;FA;;;BA)(A;OICI;FA;;;SY)(A;OICI;0x1200a9;;;BU)(A;CI;LC;;;BU)(A;CIIO;DC;;;BU)\
             (A;;0x1301bf;;;AU)";
-        assert_eq!(writer(descriptor).as_deref(), Some("AU"));
+        assert_eq!(writer(descriptor).as_deref(), Some("BU"));
     }
 
     #[test]
@@ -131,5 +190,36 @@ mod tests {
     #[test]
     fn a_denial_is_no_permission() {
         assert_eq!(writer("O:BAG:BAD:(D;;FA;;;BU)(A;;FA;;;BA)"), None);
+    }
+    #[test]
+    fn a_list_that_is_null_lets_everybody_in() {
+        assert!(writer("O:BAG:BAD:NO_ACCESS_CONTROL").is_some());
+    }
+
+    #[test]
+    fn single_bits_are_written_with_the_words_of_directory_services() {
+        for (word, what) in [("DC", "add files"), ("LC", "add folders"), ("DT", "delete what is in it")] {
+            let descriptor = format!("O:BAG:BAD:(A;;{word};;;BU)");
+            assert_eq!(writer(&descriptor).as_deref(), Some("BU"), "users may {what}");
+        }
+        for word in ["CC", "FR", "FRFX", "LO", "RC", "0x1200a9"] {
+            assert_eq!(writer(&format!("O:BAG:BAD:(A;;{word};;;BU)")), None, "{word} is reading");
+        }
+        assert_eq!(writer("O:BAG:BAD:(A;;QQ;;;BU)").as_deref(), Some("BU"), "a word that is not known");
+    }
+
+    #[test]
+    fn a_folder_above_may_be_added_to_but_not_renamed() {
+        let above = |rights: &str, of| super::writer(&format!("O:BAG:BAD:(A;;{rights};;;AU)"), of);
+        // What Windows gives everybody in the root of the system's volume.
+        assert_eq!(above("LC", Of::Root), None);
+        assert_eq!(above("LC", Of::Above), None);
+        // "Modify", which a folder inherits that is made in that root.
+        assert_eq!(above("0x1301bf", Of::Above).as_deref(), Some("AU"));
+        assert_eq!(above("0x1301bf", Of::Root), None, "a root has no name to change");
+        for of in [Of::Above, Of::Root] {
+            assert_eq!(above("DT", of).as_deref(), Some("AU"), "the folder in it can be replaced");
+            assert_eq!(above("FA", of).as_deref(), Some("AU"));
+        }
     }
 }

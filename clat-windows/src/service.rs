@@ -76,7 +76,7 @@ fn open(access: ServiceAccess) -> Result<Service, ServiceError> {
 /// # Errors
 /// [`ServiceError`]
 pub fn install(program: &Path) -> Result<Vec<String>, ServiceError> {
-    folder::check_program(program.parent().unwrap_or(program))?;
+    folder::check_program(program)?;
     let info = ServiceInfo {
         name: NAME.into(),
         display_name: DISPLAY_NAME.into(),

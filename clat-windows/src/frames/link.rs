@@ -83,7 +83,7 @@ impl Link {
         if !path.exists() {
             return Err(missing("there is no such file".to_owned()));
         }
-        folder::check_library(path.parent().unwrap_or(&path))?;
+        folder::check_library(&path)?;
         let npcap = Npcap::load(&path).map_err(missing)?;
         let all = adapters::adapters().unwrap_or_default();
         let found = all.into_iter().find(|a| a.name == name).and_then(|a| Some((a.mac?, a.guid, a.index)));

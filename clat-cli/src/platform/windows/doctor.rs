@@ -4,10 +4,9 @@ use crate::control::paths::StateDir;
 use crate::doctor::finding::{Check, Finding};
 use crate::status::model::Status;
 use clat_windows::device::Library;
-use clat_windows::folder::{self, FolderError};
 use clat_windows::iphlp::{Family, Luid};
 use clat_windows::native_clat::{Permission, SetBy};
-use clat_windows::{facts, native_clat, service, system};
+use clat_windows::{facts, folder, native_clat, service, system};
 use std::path::Path;
 
 /// Name of the check on Windows' own CLAT.
@@ -61,10 +60,8 @@ fn wintun() -> Check {
 
 fn program_folder() -> Check {
     let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().unwrap_or(Path::new("."));
-    match folder::check_program(folder) {
-        Ok(()) => Check::well("program", format!("{} is safe from users", folder.display())),
-        Err(e @ FolderError::Writable { .. }) => Check::found("program", Finding::Missing, e.to_string()),
+    match folder::check_program(&program) {
+        Ok(()) => Check::well("program", format!("{} is safe from users", program.display())),
         Err(e) => Check::found("program", Finding::Missing, e.to_string()),
     }
 }
@@ -73,7 +70,12 @@ fn ip_helper() -> Check {
     let missing = system::missing_ip_helper();
     match missing.is_empty() {
         true => Check::well("ip-helper", "addresses, routes and forwarding can be set"),
-        false => Check::found("ip-helper", Finding::NoRights, format!("missing: {}", missing.join(", "))),
+        false => Check {
+            advice: Some(
+                "this is Wine, or a Windows that we do not know: only `run --no-configure` can work",
+            ),
+            ..Check::found("ip-helper", Finding::NoRights, format!("missing: {}", missing.join(", ")))
+        },
     }
 }
 
