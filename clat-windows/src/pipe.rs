@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A client has this long to ask, and to take each piece of the answer.
+/// A client has this long to ask, and as long again to take the answer, however it spends the time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// At the end of the program a client that is being served has this long to take the answer.
@@ -26,6 +26,12 @@ const STACK: usize = 128 << 10;
 
 /// `ERROR_PIPE_BUSY`: another client is being served.
 const PIPE_BUSY: i32 = 231;
+
+/// Looks for a free pipe, 20 ms apart: longer than one client can hold it.
+const TRIES: u32 = 600;
+
+/// `SECURITY_IDENTIFICATION`: whoever serves the pipe may see who asks, and not act in their place.
+const IDENTIFICATION: u32 = 0x1_0000;
 
 /// Which door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +82,20 @@ impl PipeServer {
         longest: usize,
         answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static,
     ) -> io::Result<Self> {
+        Self::open_for(door, instance, Desk { longest, patience: PATIENCE, answer })
+    }
+
+    fn open_for(
+        door: Door,
+        instance: Option<&Path>,
+        desk: Desk<impl Fn(&[u8]) -> Vec<u8> + Send + 'static>,
+    ) -> io::Result<Self> {
         let descriptor = Descriptor::parse(door.sddl())?;
         let pipe = Pipe::create(&door.name(instance), &descriptor)?;
         let stop = Stop::new().map_err(io::Error::other)?;
         let (asked, busy) = (stop.clone(), Arc::new(AtomicBool::new(false)));
         let serving = Arc::clone(&busy);
-        let body = move || serve(&pipe, &asked, &serving, longest, &answer);
+        let body = move || serve(&pipe, &asked, &serving, &desk);
         let thread =
             std::thread::Builder::new().name("clat pipe".to_owned()).stack_size(STACK).spawn(body)?;
         Ok(Self { stop, busy, thread: Some(thread) })
@@ -103,7 +117,15 @@ impl Drop for PipeServer {
     }
 }
 
-fn serve(pipe: &Pipe, stop: &Stop, busy: &AtomicBool, longest: usize, answer: &impl Fn(&[u8]) -> Vec<u8>) {
+/// How a client is served.
+struct Desk<A> {
+    /// Longest request in bytes.
+    longest: usize,
+    patience: Duration,
+    answer: A,
+}
+
+fn serve(pipe: &Pipe, stop: &Stop, busy: &AtomicBool, desk: &Desk<impl Fn(&[u8]) -> Vec<u8>>) {
     loop {
         match pipe.connect(stop.event()) {
             Ok(true) => {}
@@ -118,7 +140,7 @@ fn serve(pipe: &Pipe, stop: &Stop, busy: &AtomicBool, longest: usize, answer: &i
             }
         }
         busy.store(true, Ordering::Release);
-        if let Err(e) = client(pipe, stop, longest, answer) {
+        if let Err(e) = desk.client(pipe, stop) {
             tracing::debug!("pipe client: {e}");
         }
         pipe.disconnect();
@@ -126,23 +148,34 @@ fn serve(pipe: &Pipe, stop: &Stop, busy: &AtomicBool, longest: usize, answer: &i
     }
 }
 
-fn client(pipe: &Pipe, stop: &Stop, longest: usize, answer: &impl Fn(&[u8]) -> Vec<u8>) -> io::Result<()> {
-    let mut line = Vec::new();
-    let mut chunk = [0; 512];
-    let end = loop {
-        if let Some(end) = line.iter().position(|b| *b == b'\n') {
-            break end;
-        }
-        if line.len() > longest {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        let n = pipe.read(&mut chunk, PATIENCE, stop.event())?;
-        line.extend_from_slice(chunk.get(..n).unwrap_or_default());
-    };
-    pipe.write(&answer(line.get(..end).unwrap_or_default()), PATIENCE, stop.event())?;
-    // A disconnection throws away what the client has not read: wait until it hangs up, which ends the read.
-    while pipe.read(&mut chunk, PATIENCE, stop.event()).is_ok_and(|n| n > 0) {}
-    Ok(())
+impl<A: Fn(&[u8]) -> Vec<u8>> Desk<A> {
+    fn client(&self, pipe: &Pipe, stop: &Stop) -> io::Result<()> {
+        let mut line = Vec::new();
+        let mut chunk = [0; 512];
+        let asked = Instant::now() + self.patience;
+        let end = loop {
+            if let Some(end) = line.iter().position(|b| *b == b'\n') {
+                break end;
+            }
+            if line.len() > self.longest {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            let n = pipe.read(&mut chunk, left(asked)?, stop.event())?;
+            line.extend_from_slice(chunk.get(..n).unwrap_or_default());
+        };
+        let answer = (self.answer)(line.get(..end).unwrap_or_default());
+        let taken = Instant::now() + self.patience;
+        pipe.write(&answer, self.patience, stop.event())?;
+        // A disconnection throws away what the client has not read: wait until it hangs up, which ends the read.
+        while pipe.read(&mut chunk, left(taken)?, stop.event()).is_ok_and(|n| n > 0) {}
+        Ok(())
+    }
+}
+
+/// The time until then.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// Opens a door as a client.
@@ -152,13 +185,69 @@ fn client(pipe: &Pipe, stop: &Stop, longest: usize, answer: &impl Fn(&[u8]) -> V
 pub fn connect(door: Door, instance: Option<&Path>) -> io::Result<File> {
     let mut tries = 0;
     loop {
-        let opened = OpenOptions::new().access_mode(sddl::CLIENT_ACCESS).open(door.name(instance));
+        let opened = OpenOptions::new()
+            .access_mode(sddl::CLIENT_ACCESS)
+            .security_qos_flags(IDENTIFICATION)
+            .open(door.name(instance));
         match opened {
-            Err(e) if e.raw_os_error() == Some(PIPE_BUSY) && tries < 100 => {
+            Err(e) if e.raw_os_error() == Some(PIPE_BUSY) && tries < TRIES => {
                 tries += 1;
                 std::thread::sleep(Duration::from_millis(20));
             }
             other => return other,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    fn ask(mut pipe: File, line: &[u8]) -> Vec<u8> {
+        pipe.write_all(line).unwrap();
+        let mut answer = vec![0; line.len()];
+        pipe.read_exact(&mut answer).unwrap();
+        answer
+    }
+
+    /// Writes byte by byte until it is sent away.
+    fn drip(pipe: &mut File) -> bool {
+        (0..3000).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            pipe.write_all(b"x").is_err()
+        })
+    }
+
+    #[test]
+    fn a_client_that_drips_is_sent_away_before_and_after_its_question() {
+        let instance = Some(Path::new(r"C:\clat-test-of-dripping"));
+        let echo = |line: &[u8]| [line, b"\n"].concat();
+        let desk = Desk { longest: 1 << 20, patience: Duration::from_millis(300), answer: echo };
+        let _server = PipeServer::open_for(Door::Status, instance, desk).unwrap();
+        let mut slow = connect(Door::Status, instance).unwrap();
+        assert!(drip(&mut slow), "it may ask for ever");
+        let mut slow = connect(Door::Status, instance).unwrap();
+        slow.write_all(b"asked\n").unwrap();
+        assert!(drip(&mut slow), "it may stay for ever");
+        assert_eq!(ask(connect(Door::Status, instance).unwrap(), b"next\n"), b"next\n");
+    }
+
+    #[test]
+    fn a_request_without_an_end_is_refused_and_the_next_one_answered() {
+        let instance = Some(Path::new(r"C:\clat-test-of-garbage"));
+        let server = PipeServer::open(Door::Status, instance, 64, |line| [line, b"\n"].concat()).unwrap();
+        let mut garbage = connect(Door::Status, instance).unwrap();
+        // The pipe takes this much before anybody reads it; then the server has hung up.
+        while garbage.write_all(&[0xff; 512]).is_ok() {}
+        let many: Vec<_> = (0..8_u8)
+            .map(|n| {
+                let line = [b'0' + n, b'\n'];
+                std::thread::spawn(move || ask(connect(Door::Status, instance).unwrap(), &line) == line)
+            })
+            .collect();
+        assert!(many.into_iter().all(|one| one.join().unwrap()));
+        drop(server);
+        assert_eq!(connect(Door::Status, instance).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

@@ -107,19 +107,34 @@ impl Messages {
     }
 }
 
-/// The queue's end for writers outside of the host: the service's handler and the console's.
-static OUTSIDE: Mutex<Option<Sender<Wake>>> = Mutex::new(None);
+/// What writers outside of the host know: the service's handler and the console's.
+#[derive(Debug)]
+struct Outside {
+    /// The queue's end, once there is a host.
+    queue: Option<Sender<Wake>>,
+    /// A stop is for good, also where it comes before there is a host: while the device of a first try is made.
+    stopped: bool,
+}
 
-/// Makes the queue of a host.
+static OUTSIDE: Mutex<Outside> = Mutex::new(Outside { queue: None, stopped: false });
+
+/// Makes the queue of a host. A stop that was wanted before is the first thing in it.
 pub(super) fn queue() -> (Sender<Wake>, Receiver<Wake>) {
     let (sender, receiver) = channel();
-    *OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender.clone());
+    let mut outside = OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner);
+    if outside.stopped {
+        // The receiver is in our hands.
+        let _ = sender.send(Wake::Stop);
+    }
+    outside.queue = Some(sender.clone());
     (sender, receiver)
 }
 
-/// Wakes the control thread from anywhere; nothing happens before there is one.
+/// Wakes the control thread from anywhere; what is no stop is lost where there is none.
 pub(super) fn from_outside(wake: Wake) {
-    if let Some(sender) = &*OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner) {
+    let mut outside = OUTSIDE.lock().unwrap_or_else(PoisonError::into_inner);
+    outside.stopped |= matches!(wake, Wake::Stop);
+    if let Some(sender) = &outside.queue {
         // Nobody listens any more at the end.
         let _ = sender.send(wake);
     }
@@ -148,5 +163,14 @@ mod tests {
         assert_eq!(queue.try_iter().count(), MESSAGES, "places of handled messages are free");
         drop(queue);
         assert!(!messages.put(&heard));
+    }
+
+    #[test]
+    fn a_stop_that_comes_before_the_host_is_not_lost() {
+        let (sender, receiver) = queue();
+        drop((sender, receiver));
+        from_outside(Wake::Stop);
+        let (_sender, receiver) = queue();
+        assert!(matches!(receiver.try_recv(), Ok(Wake::Stop)));
     }
 }
