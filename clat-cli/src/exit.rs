@@ -64,7 +64,12 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|io| io.kind() == io::ErrorKind::BrokenPipe)
+        .any(|io| io.kind() == io::ErrorKind::BrokenPipe || (cfg!(windows) && not_connected(io)))
+}
+
+/// What Windows may say of a pipe whose reader is gone (ERROR_PIPE_NOT_CONNECTED), beside what std knows as broken.
+fn not_connected(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(233)
 }
 
 #[cfg(test)]

@@ -26,13 +26,13 @@ pub enum DeviceError {
     Dll(#[from] DllError),
     /// The driver made no adapter.
     #[error(
-        "Wintun makes no adapter {name:?}: {source}. Run as administrator; the system log names the driver's reason"
+        "Wintun makes no adapter {name:?}: {reason}. Run as administrator; the system log names the driver's reason"
     )]
     Adapter {
         /// The adapter's name.
         name: String,
         /// What the driver said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// No event object.
     #[error("cannot make an event object: {0}")]
@@ -74,7 +74,7 @@ impl Library {
     /// [`DllError`]: the file is missing, is not the signed release, or does not load.
     pub fn load() -> Result<Self, DllError> {
         let path = beside_program()?;
-        let unreadable = |source| DllError::Unreadable { path: path.clone(), source };
+        let unreadable = |reason| DllError::Unreadable { path: path.clone(), reason };
         // Held open until the loader has it: between the check and the load nobody can put another file there.
         let mut file =
             OpenOptions::new().read(true).share_mode(SHARE_READ).open(&path).map_err(unreadable)?;
@@ -95,7 +95,7 @@ impl Library {
 
 fn beside_program() -> Result<PathBuf, DllError> {
     let exe = std::env::current_exe()
-        .map_err(|source| DllError::Unreadable { path: dll::FILE_NAME.into(), source })?;
+        .map_err(|reason| DllError::Unreadable { path: dll::FILE_NAME.into(), reason })?;
     Ok(exe.parent().unwrap_or(Path::new("")).join(dll::FILE_NAME))
 }
 
@@ -106,7 +106,7 @@ impl Device {
     /// [`DeviceError::Adapter`] with the driver's reason.
     pub fn create(library: &Library, name: &str) -> Result<Self, DeviceError> {
         let adapter = ::wintun::Adapter::create(&library.0, name, TUNNEL_TYPE, Some(adapter_guid(name)))
-            .map_err(|e| DeviceError::Adapter { name: name.to_owned(), source: loader::reason(e) })?;
+            .map_err(|e| DeviceError::Adapter { name: name.to_owned(), reason: loader::reason(e) })?;
         Ok(Self { adapter, name: name.to_owned() })
     }
 
@@ -135,7 +135,7 @@ impl Device {
     /// # Errors
     /// [`DeviceError::Adapter`] when another session runs or the driver refuses.
     pub fn session(&self, stop: Stop) -> Result<Session, DeviceError> {
-        let failed = |e| DeviceError::Adapter { name: self.name.clone(), source: loader::reason(e) };
+        let failed = |e| DeviceError::Adapter { name: self.name.clone(), reason: loader::reason(e) };
         let session = self.adapter.start_session(CAPACITY).map_err(failed)?;
         let readable = loader::read_event(&session).map_err(failed)?;
         Ok(Session { session: Arc::new(session), wakes: vec![readable], stop })

@@ -25,13 +25,13 @@ const RELEASES: [(&str, &str); 4] = [
 pub enum DllError {
     /// There is no file, or it cannot be read.
     #[error(
-        "cannot read {path}: {source}. The file belongs beside the program: install again, or copy it from the zip"
+        "cannot read {path}: {reason}. The file belongs beside the program: install again, or copy it from the zip"
     )]
     Unreadable {
         /// Where it was looked for.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The bytes are not those of the signed release.
     #[error(

@@ -41,12 +41,12 @@ pub enum JournalError {
     #[error("another instance is running: it has {0} open")]
     Busy(PathBuf),
     /// The file cannot be read or written.
-    #[error("{path}: {source}. Without a journal nothing is changed on this machine")]
+    #[error("{path}: {reason}. Without a journal nothing is changed on this machine")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -57,10 +57,10 @@ impl Journal {
     /// [`JournalError`]
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         let path = folder.join(FILE_NAME);
-        let failed = |source: io::Error| match source.raw_os_error() {
+        let failed = |reason: io::Error| match reason.raw_os_error() {
             // ERROR_SHARING_VIOLATION
             Some(32) if cfg!(windows) => JournalError::Busy(path.clone()),
-            _ => JournalError::Io { path: path.clone(), source },
+            _ => JournalError::Io { path: path.clone(), reason },
         };
         let mut file = exclusive().open(&path).map_err(failed)?;
         let mut text = Vec::new();
@@ -105,7 +105,7 @@ impl Journal {
     pub fn clear(&mut self) -> Result<(), JournalError> {
         self.open.clear();
         let done = self.file.set_len(0).and_then(|()| self.file.sync_data());
-        done.map_err(|source| JournalError::Io { path: self.path.clone(), source })
+        done.map_err(|reason| JournalError::Io { path: self.path.clone(), reason })
     }
 
     fn append(&mut self, line: &str) -> Result<(), JournalError> {
@@ -114,7 +114,7 @@ impl Journal {
             .seek(SeekFrom::End(0))
             .and_then(|_| self.file.write_all(line.as_bytes()))
             .and_then(|()| self.file.sync_data());
-        done.map_err(|source| JournalError::Io { path: self.path.clone(), source })
+        done.map_err(|reason| JournalError::Io { path: self.path.clone(), reason })
     }
 }
 

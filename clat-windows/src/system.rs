@@ -1,7 +1,7 @@
 //! Small questions to the system, and its wish that we end.
 
 use crate::native_clat::{LOCAL_KEY, PERMIT, POLICY_KEY, Permission, permission};
-use crate::sys::{registry, system};
+use crate::sys::{late, registry, system};
 use std::net::Ipv4Addr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -31,14 +31,7 @@ pub fn native_clat_permission() -> Permission {
 /// Functions of IP Helper without which nothing can be configured, that this system lacks.
 #[must_use]
 pub fn missing_ip_helper() -> Vec<&'static str> {
-    let needed = [
-        c"InitializeIpInterfaceEntry",
-        c"SetIpInterfaceEntry",
-        c"CreateUnicastIpAddressEntry",
-        c"CreateIpForwardEntry2",
-    ];
-    let missing = needed.iter().filter(|f| !system::has_function("iphlpapi.dll", f));
-    missing.filter_map(|f| f.to_str().ok()).collect()
+    late::missing()
 }
 
 /// An answer to an echo request.

@@ -52,7 +52,8 @@ fn prefix(s: &Status) -> Check {
     }
 }
 
-fn state(s: &Status) -> Check {
+/// What the instance is doing.
+pub(super) fn state(s: &Status) -> Check {
     let text = format!("{}: {}", s.state, s.reason_text);
     if s.state == "active" {
         return Check::well("state", text);

@@ -12,7 +12,7 @@ use crate::config::{DEFAULT_FILE, Settings};
 use crate::exit::Exit;
 use crate::platform::current;
 use crate::run;
-use crate::status;
+use crate::status::{self, model::CANNOT_START};
 use finding::{Check, Finding, Severity};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -47,6 +47,11 @@ fn examine(state_dir: Option<&Path>) -> Vec<Check> {
     let mut checks = vec![configuration()];
     checks.extend(current::doctor::facilities(state_dir));
     match status::fetch(state_dir) {
+        Ok(Some(status)) if status.reason == CANNOT_START => {
+            checks.push(Check::well("instance", format!("running as process {}", status.pid)));
+            checks.push(checks::state(&status));
+            checks.extend(network());
+        }
         Ok(Some(status)) => {
             checks.push(Check::well("instance", format!("running as process {}", status.pid)));
             checks.extend(checks::of_status(&status));

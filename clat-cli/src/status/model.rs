@@ -6,6 +6,9 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The reason of an instance that waits between two tries to begin: it knows nothing of the network.
+pub(crate) const CANNOT_START: &str = "cannot-start";
+
 /// One instance at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Status {

@@ -1,15 +1,13 @@
 //! IP Helper: one function a call of `iphlpapi.dll`, rows made by the system's own initialisers.
 
 use super::Code;
+use super::late::{Late, late};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use windows_sys::Win32::Foundation::NO_ERROR;
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     ConvertInterfaceAliasToLuid, ConvertInterfaceIndexToLuid, ConvertInterfaceLuidToAlias,
-    ConvertInterfaceLuidToIndex, CreateIpForwardEntry2, CreateUnicastIpAddressEntry, DeleteIpForwardEntry2,
-    DeleteUnicastIpAddressEntry, FreeMibTable, GetIpForwardTable2, GetIpInterfaceEntry,
-    InitializeIpForwardEntry, InitializeIpInterfaceEntry, InitializeUnicastIpAddressEntry,
-    MIB_IPFORWARD_ROW2, MIB_IPFORWARD_TABLE2, MIB_IPINTERFACE_ROW, MIB_UNICASTIPADDRESS_ROW,
-    SetIpInterfaceEntry,
+    ConvertInterfaceLuidToIndex, FreeMibTable, GetIpForwardTable2, MIB_IPFORWARD_ROW2, MIB_IPFORWARD_TABLE2,
+    MIB_IPINTERFACE_ROW, MIB_UNICASTIPADDRESS_ROW,
 };
 use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
 use windows_sys::Win32::Networking::WinSock::{
@@ -130,13 +128,14 @@ pub(crate) fn luid_to_alias(value: u64) -> Result<String, Code> {
 }
 
 fn interface_row(value: u64, v6: bool) -> Result<MIB_IPINTERFACE_ROW, Code> {
+    let calls = late()?;
     let mut row = MIB_IPINTERFACE_ROW::default();
     // SAFETY: both calls write the row; the second one reads its first two members.
     unsafe {
-        InitializeIpInterfaceEntry(&raw mut row);
+        (calls.InitializeIpInterfaceEntry)(&raw mut row);
         row.Family = if v6 { AF_INET6 } else { AF_INET };
         row.InterfaceLuid = luid(value);
-        check(GetIpInterfaceEntry(&raw mut row))?;
+        check((calls.GetIpInterfaceEntry)(&raw mut row))?;
     }
     Ok(row)
 }
@@ -168,13 +167,13 @@ pub(crate) fn change(value: u64, v6: bool, change: Change) -> Result<(), Code> {
         row.RouterDiscoveryBehavior = if on { RouterDiscoveryEnabled } else { RouterDiscoveryDisabled };
     }
     // SAFETY: the row was filled by the system.
-    check(unsafe { SetIpInterfaceEntry(&raw mut row) })
+    check(unsafe { (late()?.SetIpInterfaceEntry)(&raw mut row) })
 }
 
-fn address_row(value: u64, addr: IpAddr) -> MIB_UNICASTIPADDRESS_ROW {
+fn address_row(calls: &Late, value: u64, addr: IpAddr) -> MIB_UNICASTIPADDRESS_ROW {
     let mut row = MIB_UNICASTIPADDRESS_ROW::default();
     // SAFETY: the call writes the row.
-    unsafe { InitializeUnicastIpAddressEntry(&raw mut row) };
+    unsafe { (calls.InitializeUnicastIpAddressEntry)(&raw mut row) };
     row.InterfaceLuid = luid(value);
     row.Address = sockaddr(addr);
     row
@@ -182,7 +181,8 @@ fn address_row(value: u64, addr: IpAddr) -> MIB_UNICASTIPADDRESS_ROW {
 
 /// Adds an address. With `claim` the system looks for duplicates and never takes it as a source by itself.
 pub(crate) fn add_address(value: u64, addr: IpAddr, prefix_len: u8, claim: bool) -> Result<(), Code> {
-    let mut row = address_row(value, addr);
+    let calls = late()?;
+    let mut row = address_row(calls, value, addr);
     row.OnLinkPrefixLength = prefix_len;
     if claim {
         row.SkipAsSource = true;
@@ -190,19 +190,20 @@ pub(crate) fn add_address(value: u64, addr: IpAddr, prefix_len: u8, claim: bool)
         row.DadState = IpDadStatePreferred;
     }
     // SAFETY: the row is complete.
-    check(unsafe { CreateUnicastIpAddressEntry(&raw const row) })
+    check(unsafe { (calls.CreateUnicastIpAddressEntry)(&raw const row) })
 }
 
 pub(crate) fn delete_address(value: u64, addr: IpAddr) -> Result<(), Code> {
-    let row = address_row(value, addr);
+    let calls = late()?;
+    let row = address_row(calls, value, addr);
     // SAFETY: the call reads the interface and the address.
-    check(unsafe { DeleteUnicastIpAddressEntry(&raw const row) })
+    check(unsafe { (calls.DeleteUnicastIpAddressEntry)(&raw const row) })
 }
 
-fn route_row(value: u64, dest: IpAddr, prefix_len: u8, metric: u32) -> MIB_IPFORWARD_ROW2 {
+fn route_row(calls: &Late, value: u64, dest: IpAddr, prefix_len: u8, metric: u32) -> MIB_IPFORWARD_ROW2 {
     let mut row = MIB_IPFORWARD_ROW2::default();
     // SAFETY: the call writes the row.
-    unsafe { InitializeIpForwardEntry(&raw mut row) };
+    unsafe { (calls.InitializeIpForwardEntry)(&raw mut row) };
     row.InterfaceLuid = luid(value);
     row.DestinationPrefix.Prefix = sockaddr(dest);
     row.DestinationPrefix.PrefixLength = prefix_len;
@@ -215,15 +216,17 @@ fn route_row(value: u64, dest: IpAddr, prefix_len: u8, metric: u32) -> MIB_IPFOR
 }
 
 pub(crate) fn add_route(value: u64, dest: IpAddr, prefix_len: u8, metric: u32) -> Result<(), Code> {
-    let row = route_row(value, dest, prefix_len, metric);
+    let calls = late()?;
+    let row = route_row(calls, value, dest, prefix_len, metric);
     // SAFETY: the row is complete.
-    check(unsafe { CreateIpForwardEntry2(&raw const row) })
+    check(unsafe { (calls.CreateIpForwardEntry2)(&raw const row) })
 }
 
 pub(crate) fn delete_route(value: u64, dest: IpAddr, prefix_len: u8) -> Result<(), Code> {
-    let row = route_row(value, dest, prefix_len, 0);
+    let calls = late()?;
+    let row = route_row(calls, value, dest, prefix_len, 0);
     // SAFETY: the call reads interface, prefix and next hop.
-    check(unsafe { DeleteIpForwardEntry2(&raw const row) })
+    check(unsafe { (calls.DeleteIpForwardEntry2)(&raw const row) })
 }
 
 /// The routing table of one family.

@@ -7,9 +7,12 @@ pub(crate) mod eventlog;
 pub(crate) mod firewall;
 pub(crate) mod icmp6;
 pub(crate) mod iphlp;
+pub(crate) mod late;
 pub(crate) mod notify;
 pub(crate) mod npcap;
 pub(crate) mod pipe;
+#[cfg(target_env = "gnu")]
+mod prng;
 pub(crate) mod registry;
 pub(crate) mod security;
 pub(crate) mod service;

@@ -8,6 +8,7 @@ pub(crate) mod eventlog;
 mod frames;
 mod host;
 pub(crate) mod service;
+mod waiting;
 mod wake;
 
 use super::{Event, Host};
@@ -16,7 +17,7 @@ use crate::config::Settings;
 use crate::control::paths::StateDir;
 use crate::control::server::Server;
 use crate::status::model::Counters;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clat_engine::{
     Icmpv6In, IfIndex, Input, Instant, OtherClat, ProbeAnswer, ReturnPath, Step, StepError, StepErrorKind,
     StepId, TranslatorParams,
@@ -128,8 +129,10 @@ fn open_plan(dir: &StateDir) -> anyhow::Result<Plan> {
     let missing = system::missing_ip_helper();
     if !missing.is_empty() {
         bail!(
-            "this system lacks {} of IP Helper (Wine?): run with --no-configure, and set addresses and routes yourself",
-            missing.join(", ")
+            "this system cannot set addresses and routes: {} functions of IP Helper are missing, {} the first of them \
+             (Wine has none). `clat-cli run --no-configure` leaves both to others",
+            missing.len(),
+            missing.first().copied().unwrap_or_default()
         );
     }
     let (plan, recovery) = Plan::open(dir.path())?;
@@ -226,7 +229,7 @@ impl Windows {
     fn open_data(&mut self) -> anyhow::Result<DataPath> {
         let tap = self.tap();
         let link = self.frames.as_ref().map(Frames::link);
-        DataPath::open(&self.settings.tun, link, tap, self.on_data_end()).context(self.settings.tun.clone())
+        Ok(DataPath::open(&self.settings.tun, link, tap, self.on_data_end())?)
     }
 
     fn open_device(&mut self, id: StepId) -> Result<(), StepError> {

@@ -1,7 +1,9 @@
 //! `service`: the commands, and `run` as the service itself.
 
+use super::waiting::{self, Then, Word};
 use super::wake::{self, Wake};
 use crate::cli::{Cli, Command, ServiceCommand};
+use crate::control::paths::StateDir;
 use crate::exit::Exit;
 use crate::platform::Notice;
 use crate::{logging, run};
@@ -9,9 +11,9 @@ use anyhow::Context;
 use clap::Parser;
 use clat_windows::service::{self, Control};
 use std::sync::OnceLock;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
-use tracing::warn;
+use tracing::{error, warn};
 
 /// What the service's own `run` was started with.
 static ARGUMENTS: OnceLock<Vec<String>> = OnceLock::new();
@@ -55,14 +57,15 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// The service's main function, in a thread of the service manager's.
 ///
 /// A failure does not end the service: at boot the network may not be there, and an administrator who installs the
-/// missing piece need not know that a service waits for it. The event log has each reason.
+/// missing piece need not know that a service waits for it. `status` tells the reason, and the event log each new one.
 fn main() {
     let (ask, asked) = channel();
+    let stop = ask.clone();
     let control = move |control| {
         wake::from_outside(match control {
             Control::Stop => {
                 // The service is ending already.
-                let _ = ask.send(());
+                let _ = stop.send(Word::Stop);
                 Wake::Stop
             }
             Control::Reload => Wake::Reload,
@@ -75,19 +78,30 @@ fn main() {
         return;
     }
     service::running();
-    loop {
-        let result = arguments().and_then(|args| run::run(&args));
-        let failed = !matches!(result, Ok(Exit::Success));
-        if let Err(e) = &result {
-            // There is no log yet where the configuration is wrong.
-            let _ = logging::start(None);
-            tracing::error!("{e:#}. Tried again every {} seconds", AGAIN.as_secs());
+    let state_dir = arguments().ok().and_then(|args| args.at.state_dir);
+    let dir = StateDir::here(state_dir.as_deref());
+    let mut told = None;
+    while let Err(why) = once() {
+        // There is no log yet where the configuration is wrong.
+        let _ = logging::start(None);
+        if told.as_ref() != Some(&why) {
+            error!("{why}. Tried again every {} seconds", AGAIN.as_secs());
         }
-        if !failed || asked.recv_timeout(AGAIN) != Err(RecvTimeoutError::Timeout) {
+        if waiting::wait(&dir, &why, AGAIN, (&ask, &asked)) == Then::End {
             break;
         }
+        told = Some(why);
     }
     service::stopped(0);
+}
+
+/// Translates until somebody wants the end, or says why not.
+fn once() -> Result<(), String> {
+    match arguments().and_then(|args| run::run(&args)) {
+        Ok(Exit::Success) => Ok(()),
+        Ok(exit) => Err(format!("it ended by itself ({exit:?})")),
+        Err(e) => Err(format!("{e:#}")),
+    }
 }
 
 /// The arguments of `run`, checked as at the command line.
