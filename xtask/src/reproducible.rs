@@ -11,18 +11,13 @@ use std::process::Command;
 
 pub(crate) fn run() -> Result<()> {
     let base = workspace::root().join("target").join("reproducible");
-    let home = cargo_home()?;
+    let home = workspace::cargo_home()?;
     let first = build(&base.join("a"), &home)?;
     let elsewhere = base.join("another").join("place");
     let second = build(&elsewhere, &other_home(&home, &elsewhere)?)?;
     ensure!(first == second, "two builds of the same sources differ: {first} and {second}");
     println!("clat-cli: two builds, both {first}");
     Ok(())
-}
-
-fn cargo_home() -> Result<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("neither CARGO_HOME nor HOME is set")
 }
 
 /// The same registry under another path.

@@ -20,6 +20,13 @@ pub(crate) fn cargo() -> PathBuf {
 pub(crate) fn windows_dir() -> PathBuf {
     std::env::var_os("CLAT_WINDOWS_DIR").map_or_else(|| root().join("target").join("windows"), PathBuf::from)
 }
+
+/// The folder of cargo's registry and configuration.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("neither CARGO_HOME nor HOME is set")
+}
+
 /// The version that all crates of the workspace share.
 pub(crate) fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")

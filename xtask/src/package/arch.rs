@@ -23,11 +23,11 @@ impl Arch {
         }
     }
 
-    /// In the summary of an MSI, where wixl does not know it: wixl writes what `-a x64` says.
-    pub(super) const fn template(self) -> Option<&'static str> {
+    /// In the summary of an MSI; wixl knows the first only.
+    pub(super) const fn template(self) -> &'static str {
         match self {
-            Self::X64 => None,
-            Self::Arm64 => Some("Arm64;1033"),
+            Self::X64 => "x64;1033",
+            Self::Arm64 => "Arm64;1033",
         }
     }
 

@@ -3,6 +3,7 @@
 mod arch;
 mod msi;
 mod payload;
+mod stamp;
 mod winget;
 
 pub(crate) use arch::Arch;
@@ -69,6 +70,7 @@ fn zip(payload: &Path, arch: Arch, dist: &Path) -> Result<PathBuf> {
         fs::remove_file(&path)?;
     }
     let folder = payload.file_name().context("a payload without a name")?;
-    run(Command::new("zip").current_dir(dist).args(["-q", "-r", "-X"]).arg(&path).arg(folder))?;
+    let files = stamp::names(payload)?.into_iter().map(|name| Path::new(folder).join(name));
+    run(Command::new("zip").current_dir(dist).env("TZ", "UTC").args(["-q", "-X"]).arg(&path).args(files))?;
     Ok(path)
 }

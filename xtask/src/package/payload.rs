@@ -1,6 +1,6 @@
 //! The files that every package holds.
 
-use super::Arch;
+use super::{Arch, stamp};
 use crate::workspace::{package_dir, root};
 use anyhow::{Context, Result};
 use clat_windows::dll;
@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 /// Puts the program, the DLL and all licences into `folder`.
 pub(super) fn collect(exe: &Path, arch: Arch, folder: &Path) -> Result<PathBuf> {
+    if folder.exists() {
+        // A file of an earlier package is none of this one.
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let wintun = package_dir("wintun")?.join("wintun");
     let path = wintun.join("bin").join(arch.wintun_folder()).join(dll::FILE_NAME);
@@ -26,5 +30,6 @@ pub(super) fn collect(exe: &Path, arch: Arch, folder: &Path) -> Result<PathBuf> 
     ] {
         fs::copy(&from, folder.join(name)).with_context(|| from.display().to_string())?;
     }
+    stamp::files(folder)?;
     Ok(folder.to_path_buf())
 }

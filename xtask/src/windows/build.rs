@@ -1,9 +1,9 @@
 //! cargo for the target: build, clippy, test.
 
 use super::toolchain::{self, CLIPPY, RUSTC};
-use super::{TARGET, imports, sysroot, wine};
+use super::{TARGET, imports, resource, sysroot, wine};
 use crate::process::run;
-use crate::workspace::{cargo, root, windows_dir};
+use crate::workspace::{cargo, cargo_home, root, windows_dir};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -57,11 +57,21 @@ fn packages() -> Vec<String> {
     CRATES.iter().filter(|c| root().join(c).exists()).map(|c| format!("-p{c}")).collect()
 }
 
-/// The release program. Returns its path.
+/// The release program. Returns its path. The same sources give the same bytes wherever they lie: no path of this
+/// machine and no time is in it.
 pub(crate) fn release() -> Result<PathBuf> {
-    run(cargo_for_target("build")?
-        .args(["--release", "-pclat-cli", "--target", TARGET])
-        .args(SMALL.iter().flat_map(|s| ["--config".to_owned(), format!("profile.release.{s}")])))?;
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let flags = [
+        format!("--sysroot={}", sysroot::ensure()?.display()),
+        remap(&cargo_home()?, "/cargo"),
+        remap(&root(), "/clat"),
+        "-Clink-arg=-Wl,--no-insert-timestamp".to_owned(),
+    ];
+    run(cargo_for_target("rustc")?
+        .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS", flags.join(" "))
+        .args(["--release", "--locked", "-pclat-cli", "--bin=clat-cli", "--target", TARGET])
+        .args(SMALL.iter().flat_map(|s| ["--config".to_owned(), format!("profile.release.{s}")]))
+        .args(["--", &format!("-Clink-arg={}", resource::object()?.display())]))?;
     let exe = target_dir()?.join(TARGET).join("release").join("clat-cli.exe");
     if !exe.exists() {
         bail!("cargo built no {}", exe.display());

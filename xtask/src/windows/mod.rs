@@ -5,6 +5,7 @@
 
 mod build;
 mod imports;
+mod resource;
 mod scenes;
 mod standins;
 mod sysroot;

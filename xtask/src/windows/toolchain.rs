@@ -23,6 +23,9 @@ pub(crate) const WINEBUILD: &str = "/usr/lib/wine/winebuild";
 /// Links for the target and compiles the native stand-ins.
 pub(crate) const MINGW: &str = "/usr/bin/x86_64-w64-mingw32-gcc";
 
+/// Compiles what Explorer shows of the program; it comes with the compiler.
+pub(crate) const WINDRES: &str = "/usr/bin/x86_64-w64-mingw32-windres";
+
 /// A file that must exist and the Debian package that holds it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tool {

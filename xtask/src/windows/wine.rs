@@ -24,20 +24,29 @@ pub(crate) fn prefix() -> PathBuf {
 /// Makes the prefix unless it is there: Windows 10, with the DLL that Wine 8.0 lacks.
 pub(crate) fn ensure_prefix() -> Result<PathBuf> {
     toolchain::require(&[toolchain::TEST])?;
-    let prefix = prefix();
+    once(prefix(), make_prefix)
+}
+
+/// Makes a prefix unless it is complete.
+pub(crate) fn once(prefix: PathBuf, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     if !prefix.join("complete").exists() {
-        make_prefix(&prefix)?;
+        make(&prefix)?;
         fs::write(prefix.join("complete"), "")?;
     }
     Ok(prefix)
 }
 
-/// A fresh prefix at `prefix`; about five seconds.
-pub(crate) fn make_prefix(prefix: &Path) -> Result<()> {
+/// A fresh prefix at `prefix` as Wine makes it, set to Windows 10; about five seconds.
+pub(crate) fn make_plain_prefix(prefix: &Path) -> Result<()> {
     fs::create_dir_all(prefix).with_context(|| format!("cannot make {}", prefix.display()))?;
     eprintln!("making the Wine prefix {}", prefix.display());
     run(wine(prefix).args(["wineboot", "-i"]))?;
-    run(wine(prefix).args(["winecfg", "-v", "win10"]))?;
+    run(wine(prefix).args(["winecfg", "-v", "win10"]))
+}
+
+/// The same with the DLL that Wine 8.0 lacks: tests are programs that import it.
+pub(crate) fn make_prefix(prefix: &Path) -> Result<()> {
+    make_plain_prefix(prefix)?;
     let source = prefix.join("bcryptprimitives.c");
     fs::write(&source, BCRYPTPRIMITIVES)?;
     run(Command::new(MINGW)

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// Ours may take this much more than an empty program, in kB; both rings, full once, are half of it.
 const GOAL_KB: u64 = 8 << 10;
 
+/// What curl fetches and sends.
+const BYTES: usize = 3 << 20;
+
 /// Does nothing with as many threads as it is told, for longer than the scene lasts. Wine writes to about 1 MB of each
 /// thread's stack before the thread begins; Windows commits a few pages.
 const EMPTY: &str = "
@@ -32,16 +35,21 @@ pub(super) fn run(exe: &Path) -> Result<()> {
     let (host, server) = (&stage.lab.host, SERVER_V4.into());
     ensure!(client::answers(host, server, Duration::from_secs(10)), "log:\n{}", stage.log());
     // Each ring is gone through at least once, so that all of it is written to.
-    client::download(host, server, 3 << 20, Duration::from_secs(90))?;
-    client::upload(host, stage.lab.dir(), server, 3 << 20, Duration::from_secs(90))?;
+    client::download(host, server, BYTES, Duration::from_secs(90))?;
+    client::upload(host, stage.lab.dir(), server, BYTES, Duration::from_secs(90))?;
+    println!(
+        "  curl http://{server}/ through clat-cli.exe and the NAT64: {BYTES} bytes down, {BYTES} bytes up, each right"
+    );
     let threads = in_proc(daemon.id(), "status", "Threads:").context("it ended")?;
     let ours = settled(&mut daemon).with_context(|| format!("it ended; log:\n{}", stage.log()))?;
     stage.succeed(&["stop"])?;
     let base = empty(&stage, threads)?;
     let more = ours.saturating_sub(base);
     println!(
-        "  private and written to: {ours} kB, an empty program of {threads} threads {base} kB: {more} kB are ours"
+        "  private memory written to: clat-cli.exe {ours} kB; an empty program of {threads} threads under the same \
+         Wine {base} kB"
     );
+    println!("  the program's own: {more} kB (goal: less than {GOAL_KB})");
     ensure!(more < GOAL_KB, "{more} kB more than an empty program, the goal is {GOAL_KB}");
     stage.check_contract()
 }

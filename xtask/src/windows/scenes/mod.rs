@@ -34,6 +34,7 @@ const SCENES: &[Scene] = &[
     ("frames", frames::run),
     ("machine", machine::run),
     ("service", service::run),
+    ("phases", service::phases),
     ("msi", package::msi),
 ];
 

@@ -26,7 +26,8 @@ const LIMIT_S: &str = "60";
 pub(super) struct Stage {
     pub(super) lab: Lab,
     app: PathBuf,
-    standins: PathBuf,
+    /// None under a plain Wine.
+    standins: Option<PathBuf>,
     prefix: PathBuf,
     faults: String,
 }
@@ -45,11 +46,22 @@ impl Stage {
                 fs::copy(standins.join(dll), app.join(dll))?;
             }
         }
-        let prefix = windows_dir().join("scene-prefix");
-        if !prefix.join("complete").exists() {
-            wine::make_prefix(&prefix)?;
-            fs::write(prefix.join("complete"), "")?;
+        let prefix = wine::once(windows_dir().join("scene-prefix"), wine::make_prefix)?;
+        Self::on(lab, app, Some(standins), prefix)
+    }
+
+    /// A Wine as anybody has it, with nothing of ours in it.
+    pub(super) fn plain(lab: Lab) -> Result<Self> {
+        let (prefix, app) = (windows_dir().join("plain-prefix"), lab.dir().join("app"));
+        wine::end_session(&prefix)?;
+        if prefix.exists() {
+            fs::remove_dir_all(&prefix)?;
         }
+        wine::make_plain_prefix(&prefix)?;
+        Self::on(lab, app, None, prefix)
+    }
+
+    fn on(lab: Lab, app: PathBuf, standins: Option<PathBuf>, prefix: PathBuf) -> Result<Self> {
         wine::end_session(&prefix)?;
         // What an earlier scene left when it failed.
         let state = prefix.join("drive_c/ProgramData/CLAT");
@@ -82,8 +94,9 @@ impl Stage {
             return if folder.exists() { Ok(fs::remove_dir_all(folder)?) } else { Ok(()) };
         }
         fs::create_dir_all(&folder)?;
-        fs::copy(self.standins.join("wpcap.dll"), folder.join("wpcap.dll"))?;
-        fs::copy(self.standins.join("so/x86_64-unix/clatwire.dll"), folder.join("clatwire.dll"))?;
+        let standins = self.standins.as_ref().context("a plain Wine has no stand-ins")?;
+        fs::copy(standins.join("wpcap.dll"), folder.join("wpcap.dll"))?;
+        fs::copy(standins.join("so/x86_64-unix/clatwire.dll"), folder.join("clatwire.dll"))?;
         Ok(())
     }
 
@@ -104,17 +117,18 @@ impl Stage {
                 None => command.env_remove(name),
             };
         }
+        command.args(words);
+        let Some(standins) = &self.standins else { return command };
         let native = if self.app.join("iphlpapi.dll").exists() {
             "wintun=b;wpcap=n;iphlpapi=n"
         } else {
             "wintun=b;wpcap=n"
         };
         command
-            .env("WINEDLLPATH", self.standins.join("so"))
+            .env("WINEDLLPATH", standins.join("so"))
             .env("WINEDLLOVERRIDES", native)
             .env("CLAT_STANDIN_LOG", self.log_path())
-            .env("CLAT_STANDIN_FAULTS", &self.faults)
-            .args(words);
+            .env("CLAT_STANDIN_FAULTS", &self.faults);
         command
     }
 
