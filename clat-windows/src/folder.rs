@@ -2,6 +2,7 @@
 
 use crate::dll;
 use crate::sddl::{self, Of};
+use crate::sys::registry;
 use crate::sys::security::{self, Descriptor};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -29,10 +30,14 @@ pub enum FolderError {
     },
 }
 
-/// Where journal, secret and configuration are when nobody says otherwise.
+/// Where the system says that programs keep their data, below HKEY_LOCAL_MACHINE.
+const PROFILES: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList";
+
+/// Where journal, secret and configuration are when nobody says otherwise. The environment does not count: whoever starts
+/// the program can change it, and a service may have another one than the command that asks for its journal.
 #[must_use]
 pub fn default_state() -> PathBuf {
-    let base = std::env::var_os("ProgramData").unwrap_or_else(|| r"C:\ProgramData".into());
+    let base = registry::text(PROFILES, "ProgramData").unwrap_or_else(|_| r"C:\ProgramData".to_owned());
     Path::new(&base).join("CLAT")
 }
 
@@ -102,5 +107,16 @@ fn check(path: &Path, of: Of, advice: &'static str) -> Result<(), FolderError> {
         }
         Some(who) => Err(FolderError::Writable { path: path.to_owned(), who, advice }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_folder_is_where_the_system_says_whatever_the_environment_is() {
+        let state = default_state();
+        assert!(state.ends_with(r"ProgramData\CLAT"), "{}", state.display());
     }
 }

@@ -4,7 +4,7 @@ use super::iphlp::check;
 use super::{Code, wide};
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::System::Registry::{
-    HKEY_LOCAL_MACHINE, REG_ROUTINE_FLAGS, RRF_RT_REG_BINARY, RRF_RT_REG_DWORD, RegGetValueW,
+    HKEY_LOCAL_MACHINE, REG_ROUTINE_FLAGS, RRF_RT_REG_BINARY, RRF_RT_REG_DWORD, RRF_RT_REG_SZ, RegGetValueW,
 };
 
 /// A binary value.
@@ -28,6 +28,15 @@ pub(crate) fn number(key: &str, name: &str) -> Result<u32, Code> {
     let mut buffer = [0; 4];
     get(key, name, RRF_RT_REG_DWORD, &mut buffer)?;
     Ok(u32::from_ne_bytes(buffer))
+}
+
+/// A text of at most 260 characters, variables in it expanded.
+pub(crate) fn text(key: &str, name: &str) -> Result<String, Code> {
+    let mut buffer = [0; 520];
+    let len = get(key, name, RRF_RT_REG_SZ, &mut buffer)?;
+    let (pairs, _) = buffer.get(..len).unwrap_or_default().as_chunks::<2>();
+    let units: Vec<u16> = pairs.iter().map(|pair| u16::from_le_bytes(*pair)).collect();
+    Ok(super::narrow(&units))
 }
 
 /// Reads a value of a type into `buffer`; its length in bytes.

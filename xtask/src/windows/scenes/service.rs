@@ -30,6 +30,8 @@ fn with_session(exe: &Path, scene: fn(&Stage) -> Result<()>) -> Result<()> {
     let lab = Lab::builder().dns64(Dns64::Synthesise(vec![Pref64::WELL_KNOWN]), 60).build()?;
     let stage = Stage::new(lab, exe, true)?;
     let mut session = keep_session(&stage)?;
+    // What an earlier scene left when it failed.
+    stage.output(&["service", "uninstall"])?;
     let result = scene(&stage);
     session.kill()?;
     session.wait()?;
