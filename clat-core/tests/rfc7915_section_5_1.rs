@@ -92,7 +92,8 @@ fn protocol_is_the_next_header_and_all_are_forwarded() {
         match number {
             // Extension headers, message types and checksums have tests of their own.
             0 | 6 | 17 | 33 | 43 | 44 | 58 | 60 | 136 => {}
-            1 | 2 => silent(&host(), &sent, "protocol"),
+            1 => answered(&host(), &sent, "protocol", (1, 1, 0)),
+            2 => silent(&host(), &sent, "protocol"),
             _ => {
                 let got = common::translate(&host(), &sent).forwarded;
                 assert_eq!((got[0][9], &got[0][20..]), (number, payload.as_slice()));

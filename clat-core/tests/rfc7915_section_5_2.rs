@@ -32,8 +32,7 @@ fn expected(kind: u8, code: u8) -> Option<(u8, u8, [u8; 4])> {
         (1, 4) => (3, 3, [0; 4]),
         // An MTU below the IPv6 minimum counts as that.
         (2, _) => (3, 4, [0, 0, 0x04, 0xec]),
-        (3, 0) => (11, 0, [0; 4]),
-        (3, 1) => (11, 1, [0; 4]),
+        (3, code) => (11, code, [0; 4]),
         (4, 0) => (12, 0, [0; 4]),
         (4, 1) => (3, 2, [0; 4]),
         _ => return None,

@@ -71,9 +71,7 @@ fn dccp_and_udp_lite_checksums_follow_too() {
 
 #[test]
 fn transport_headers_cut_short() {
-    for (protocol, header) in
-        [(6, tcp(1, 2, &[])), (17, udp(1, 2, &[])), (136, udp(1, 2, &[])), (33, bytes_of(12))]
-    {
+    for (protocol, header) in [(6, tcp(1, 2, &[])), (17, udp(1, 2, &[]))] {
         for len in 0..header.len() {
             let did = common::translate(&host(), &V6::back().raw(protocol, &header[..len]));
             let reason = did.reason.unwrap_or_default();

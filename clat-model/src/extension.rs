@@ -9,12 +9,18 @@ const LEAST_QUOTE: usize = 128;
 
 /// Cuts the body of an ICMP error (all behind its eight octets) into quoted packet and extension.
 ///
-/// `len` is the length attribute in bytes; 0 or beyond the end means that there is no extension.
+/// `len` is the length attribute in bytes; 0 or beyond the end means that there is no extension, and so does
+/// less than 128 in front of what is none.
 pub(crate) fn split(body: &[u8], len: usize) -> (&[u8], Option<&[u8]>) {
     if len == 0 || len >= body.len() {
         return (body, None);
     }
-    (&body[..len], Some(&body[len..]))
+    let (quote, extension) = body.split_at(len);
+    let plausible = extension.len() >= 4
+        && extension.len().is_multiple_of(4)
+        && extension[0] >> 4 == 2
+        && (extension[2..4] == [0, 0] || residue(extension).is_multiple_of(65535));
+    if len < LEAST_QUOTE && !plausible { (body, None) } else { (quote, Some(extension)) }
 }
 
 /// Puts them together in at most `room` bytes; returns the body and the length attribute in units.

@@ -21,7 +21,7 @@ pub(crate) fn error_to_v6(kind: u8, code: u8) -> Option<Target> {
         (3, 3) => Some(Target::Plain(1, 4)),
         (3, 4) => Some(Target::Mtu(2, 0)),
         (3, 9 | 10 | 13 | 15) => Some(Target::Plain(1, 1)),
-        (11, 0 | 1) => Some(Target::Plain(3, code)),
+        (11, _) => Some(Target::Plain(3, code)),
         (12, 0 | 2) => Some(Target::Pointer(4, 0)),
         _ => None,
     }
@@ -34,7 +34,7 @@ pub(crate) fn error_to_v4(kind: u8, code: u8) -> Option<Target> {
         (1, 1) => Some(Target::Plain(3, 10)),
         (1, 4) => Some(Target::Plain(3, 3)),
         (2, _) => Some(Target::Mtu(3, 4)),
-        (3, 0 | 1) => Some(Target::Plain(11, code)),
+        (3, _) => Some(Target::Plain(11, code)),
         (4, 0) => Some(Target::Pointer(12, 0)),
         (4, 1) => Some(Target::Plain(3, 2)),
         _ => None,

@@ -73,7 +73,7 @@ fn addresses(c: &Config, ip: &Ipv6, faults: &mut Faults) -> Ends {
     if let Some(src) = c.plat_to_v4(ip.src) {
         faults.add_if(is_martian_v4(src), "illegal_source", Answer::Never);
         let own = c.row_to_v6(src);
-        let spoofed = src == dst || own.is_some_and(|own| own != ip.src);
+        let spoofed = src == dst || own.is_some() && c.row_to_v4(ip.src).is_none();
         faults.add_if(spoofed, "spoofed_source", Answer::Never);
         let private = c.drop_private && c.is_well_known() && is_private_v4(src);
         faults.add_if(private && own.is_none(), "private_address", PROHIBITED_V6);
@@ -96,7 +96,8 @@ fn header(ip: &Ipv6, faults: &mut Faults) {
     let len = ip.payload_len;
     let odd = ip.is_fragment() && (len == 0 || ip.offset() + len > 65535);
     faults.add_if(odd, "bad_fragment", Answer::Silent);
-    faults.add_if(matches!(ip.next, ICMP4 | 2), "protocol", Answer::Silent);
+    faults.add_if(ip.next == ICMP4, "protocol", PROHIBITED_V6);
+    faults.add_if(ip.next == 2, "protocol", Answer::Silent);
 }
 
 /// Section 5.5.

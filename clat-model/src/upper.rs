@@ -18,12 +18,11 @@ fn checksum_at(protocol: u8) -> Option<usize> {
     }
 }
 
-/// Least bytes of a transport header, or 0 where nothing is looked at.
+/// Least bytes of a transport header, or 0 where a short one is forwarded.
 fn header_len(protocol: u8) -> usize {
     match protocol {
         TCP => 20,
-        UDP | UDP_LITE | ICMP4 | ICMP6 => 8,
-        DCCP => 12,
+        UDP | ICMP4 | ICMP6 => 8,
         _ => 0,
     }
 }

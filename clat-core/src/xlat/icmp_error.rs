@@ -41,14 +41,25 @@ pub(super) struct Quoted {
     pub(super) consumed: usize,
 }
 
-/// Where the quoted packet ends and the extension is, for a message whose body runs from `start` to
-/// `end` and whose length field says `length` bytes. A length beyond the message is no length.
-pub(super) fn split(length: usize, start: usize, end: usize) -> (usize, Span) {
+/// How much of a message's body is the quoted packet, in bytes, and where in `packet` the extension is. The
+/// body runs from `start` to `end`, and the length field says `length` bytes.
+///
+/// A length beyond the message is no length, nor is one below 128 (RFC 4884 section 3) unless an extension
+/// structure follows.
+pub(super) fn split(packet: &[u8], length: usize, start: usize, end: usize) -> (usize, Span) {
     let all = end.saturating_sub(start);
-    if length == 0 || length >= all {
+    let extension = Span::new(start + length, end);
+    if length == 0 || length >= all || length < MIN_QUOTE && !is_structure(extension.of(packet)) {
         return (all, Span::default());
     }
-    (length, Span::new(start + length, end))
+    (length, extension)
+}
+
+/// Version 2, whole words, and a checksum that is right or absent (RFC 4884 section 7).
+fn is_structure(bytes: &[u8]) -> bool {
+    let [first, _, c0, c1, ..] = bytes else { return false };
+    let summed = [*c0, *c1] != [0, 0];
+    first >> 4 == 2 && bytes.len().is_multiple_of(4) && (!summed || Sum::ZERO.bytes(bytes).fold() == 0xffff)
 }
 
 /// The whole ICMPv6 error.
@@ -196,10 +207,11 @@ mod tests {
 
     #[test]
     fn rfc4884_section_4_lengths_beyond_the_message_are_none() {
-        assert_eq!(split(0, 28, 200), (172, Span::default()));
-        assert_eq!(split(128, 28, 200), (128, Span::new(156, 200)));
-        assert_eq!(split(172, 28, 200), (172, Span::default()), "nothing behind the quoted packet");
-        assert_eq!(split(1020, 28, 200), (172, Span::default()));
+        let packet = [0; 200];
+        assert_eq!(split(&packet, 0, 28, 200), (172, Span::default()));
+        assert_eq!(split(&packet, 128, 28, 200), (128, Span::new(156, 200)));
+        assert_eq!(split(&packet, 172, 28, 200), (172, Span::default()), "nothing behind the quoted packet");
+        assert_eq!(split(&packet, 1020, 28, 200), (172, Span::default()));
     }
 
     #[test]

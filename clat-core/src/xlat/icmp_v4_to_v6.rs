@@ -43,7 +43,7 @@ pub(super) fn error<M: AddressMap>(
     }
     let error = header_v6(&translator.policy, front, quote)?;
     let start = ip.header_len() + icmp::HEADER_LEN;
-    let (quoted_len, extension) = icmp_error::split(v4_length(front), start, ip.total_len());
+    let (quoted_len, extension) = icmp_error::split(packet, v4_length(front), start, ip.total_len());
     let quoted = quoted_v4_to_v6::translate(translator, quote.get(..quoted_len).unwrap_or_default())?;
     let body = icmp_error::Body {
         tail: Span::new(start + quoted.consumed, start + quoted_len),
@@ -73,7 +73,7 @@ fn header_v6(policy: &Policy, front: &[u8; 8], quote: &[u8]) -> Result<ErrorHead
     let [icmp_type, code, _, _, pointer, _, mtu_hi, mtu_lo] = *front;
     match icmp_type {
         v4::UNREACHABLE => unreachable(policy, code, u16::from_be_bytes([mtu_hi, mtu_lo]), quote),
-        v4::TIME_EXCEEDED if code <= 1 => Ok(ErrorHeader::new(v6::TIME_EXCEEDED, code)),
+        v4::TIME_EXCEEDED => Ok(ErrorHeader::new(v6::TIME_EXCEEDED, code)),
         v4::PARAMETER_PROBLEM if matches!(code, 0 | 2) => {
             let pointer = pointer_v6(pointer).ok_or(DropReason::IcmpPointer)?;
             Ok(ErrorHeader::with_word(v6::PARAMETER_PROBLEM, v6::parameter::ERRONEOUS_FIELD, pointer))

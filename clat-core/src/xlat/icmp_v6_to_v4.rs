@@ -56,7 +56,7 @@ pub(super) fn error<M: AddressMap>(
     let error = header_v4(&translator.policy, front, fragmented)?;
     let start = ipv6::HEADER_LEN + chain.len + icmp::HEADER_LEN;
     let end = ipv6::HEADER_LEN + ip.payload().len();
-    let (quoted_len, extension) = icmp_error::split(v6_length(front), start, end);
+    let (quoted_len, extension) = icmp_error::split(packet, v6_length(front), start, end);
     let quoted = quoted_v6_to_v4::translate(translator, quote.get(..quoted_len).unwrap_or_default())?;
     let carries = carries_extension(&error);
     let body = icmp_error::Body {
@@ -97,7 +97,7 @@ fn header_v4(policy: &Policy, front: &[u8; 8], fragmented: bool) -> Result<Error
             let code = v4::unreachable::FRAGMENTATION_NEEDED;
             Ok(ErrorHeader::with_word(v4::UNREACHABLE, code, mtu))
         }
-        (v6::TIME_EXCEEDED, 0 | 1) => Ok(ErrorHeader::new(v4::TIME_EXCEEDED, code)),
+        (v6::TIME_EXCEEDED, _) => Ok(ErrorHeader::new(v4::TIME_EXCEEDED, code)),
         (v6::PARAMETER_PROBLEM, v6::parameter::ERRONEOUS_FIELD) => {
             let pointer = pointer_v4(word).ok_or(DropReason::IcmpPointer)?;
             let rest = [pointer, 0, 0, 0];

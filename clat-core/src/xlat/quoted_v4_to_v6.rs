@@ -91,7 +91,7 @@ fn transport(ip: &Header, src: Ipv6Addr, dst: Ipv6Addr, payload: &[u8]) -> Resul
         | protocol::DESTINATION_OPTIONS => Err(DropReason::QuotedUntranslatable),
         number if first => {
             let delta = Sum::ZERO.v6(src).v6(dst).sub(Sum::ZERO.v4(ip.src).v4(ip.dst));
-            let transport = Transport::of(number);
+            let transport = Transport::of(number, payload);
             let front = transport.front(payload).unwrap_or(L4::None);
             Ok((number, transport.adjusted(front, delta, Csum::Complete)))
         }

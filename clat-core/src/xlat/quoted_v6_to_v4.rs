@@ -83,7 +83,7 @@ fn transport(
             let ip = &parsed.ip;
             let old = Sum::ZERO.v6(ip.source_addr()).v6(ip.destination_addr());
             let delta = Sum::ZERO.v4(src).v4(dst).sub(old);
-            let transport = Transport::of(number);
+            let transport = Transport::of(number, payload);
             let front = transport.front(payload).unwrap_or(L4::None);
             Ok((number, transport.adjusted(front, delta, Csum::Complete)))
         }

@@ -68,24 +68,25 @@ impl L4 {
 }
 
 impl Transport {
+    /// The transport of a payload. UDP-Lite and DCCP without their checksum field are carried untouched: RFC
+    /// 7915 section 4.5 has all transports forwarded, and asks for the checksums of TCP and UDP only.
     #[inline]
-    pub(super) const fn of(number: u8) -> Self {
+    pub(super) const fn of(number: u8, payload: &[u8]) -> Self {
         match number {
             protocol::TCP => Self::Tcp,
             protocol::UDP => Self::Udp,
-            protocol::UDP_LITE => Self::UdpLite,
-            protocol::DCCP => Self::Dccp,
+            protocol::UDP_LITE if payload.len() >= 8 => Self::UdpLite,
+            protocol::DCCP if payload.len() >= 8 => Self::Dccp,
             _ => Self::Opaque,
         }
     }
 
-    /// Bytes that the shortest header of this transport has.
+    /// Bytes of the header without which a packet is dropped.
     #[inline]
-    pub(super) const fn header_len(self) -> usize {
+    const fn header_len(self) -> usize {
         match self {
             Self::Tcp => 20,
-            Self::Udp | Self::UdpLite => 8,
-            Self::Dccp => 12,
+            Self::Udp | Self::UdpLite | Self::Dccp => 8,
             Self::Opaque => 0,
         }
     }

@@ -66,7 +66,7 @@ fn translate<M: AddressMap>(
     }
     let fragment = ip.fragment();
     check_fragment(fragment, ip.payload().len())?;
-    let transport = Transport::of(ip.protocol());
+    let transport = Transport::of(ip.protocol(), ip.payload());
     let l4 = if next_header == protocol::ICMPV6 {
         icmp_v4_to_v6::echo(&ip, src, dst)?
     } else {

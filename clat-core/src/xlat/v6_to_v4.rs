@@ -75,7 +75,7 @@ fn translate<M: AddressMap>(
         let message = Message { ip: &ip, chain: &chain, bytes: payload, native: source.native };
         return icmp(translator, packet, &message, header, offload, state, rewrite);
     }
-    let transport = Transport::of(chain.protocol);
+    let transport = Transport::of(chain.protocol, payload);
     let l4 = transport_header(&ip, &chain, transport, payload, (source.v4, dst), offload)?;
     let payload = span(&chain, payload);
     let out = Outgoing { header, l4, transport, payload };
@@ -115,9 +115,9 @@ fn addresses<M: AddressMap>(
     if !source_v4(src) {
         return Err(DropReason::IllegalSource.into());
     }
-    // An address of this side may come from its own IPv6 address only, never embedded in the prefix.
+    // An address of this side may come from what its rows cover, never embedded in the prefix.
     let own = map.to_v6(src, Role::Local);
-    if src == dst || own.is_some_and(|own| own != src6) {
+    if src == dst || own.is_some() && map.to_v4(src6, Role::Local).is_none() {
         return Err(DropReason::SpoofedSource.into());
     }
     let private = is_private_v4(src) && translator.policy.private_v4 == PrivateV4::Drop;
@@ -161,10 +161,11 @@ fn check_chain(chain: &Chain, payload_len: usize) -> Result<(), Refusal> {
 /// RFC 7915 section 5.1: the Next Header value is copied, 58 becomes 1. Numbers that mean something
 /// else in an IPv4 header cannot be carried.
 #[inline]
-const fn protocol_v4(next_header: u8) -> Result<u8, DropReason> {
+fn protocol_v4(next_header: u8) -> Result<u8, Refusal> {
     match next_header {
         protocol::ICMPV6 => Ok(protocol::ICMPV4),
-        protocol::ICMPV4 | protocol::IGMP => Err(DropReason::Protocol),
+        protocol::ICMPV4 => Err(Refusal::prohibited(DropReason::Protocol)),
+        protocol::IGMP => Err(DropReason::Protocol.into()),
         other => Ok(other),
     }
 }
