@@ -30,10 +30,15 @@ pub(crate) fn start(filter: Option<&str>) -> anyhow::Result<()> {
 }
 
 fn parse(filter: &str) -> anyhow::Result<Targets> {
-    if let Ok(level) = filter.parse::<LevelFilter>() {
+    if let Ok(level) = filter.parse::<LevelFilter>()
+        && !filter.is_empty()
+    {
         return Ok(Targets::new().with_default(level));
     }
-    filter.parse().map_err(|_| {
+    // A bare word would be a module at its loudest, and everything else silent: a level written wrongly.
+    let known = |part: &str| part.contains('=') || !part.is_empty() && part.parse::<LevelFilter>().is_ok();
+    let targets = filter.parse().ok().filter(|_| filter.split(',').all(known));
+    targets.ok_or_else(|| {
         usage(format!("log filter {filter:?}: write error, warn, info, debug, trace, or module=level pairs"))
     })
 }
@@ -47,6 +52,8 @@ mod tests {
         for good in ["error", "INFO", "trace", "warn,clat_linux=debug", "off"] {
             assert!(parse(good).is_ok(), "{good}");
         }
-        assert!(parse("warn,clat_linux=loud").is_err());
+        for bad in ["warn,clat_linux=loud", "debgu", "verbose", "clat_linux", "warn,clat_linux", ""] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -6,6 +6,9 @@ use super::snapshot::step_words;
 use super::{brain, snapshot};
 use crate::cli::{RunArgs, Source};
 use crate::config::Settings;
+use crate::control::client::{self, Asked};
+use crate::control::paths::StateDir;
+use crate::control::protocol::{Answer, Request};
 use crate::exit::Exit;
 use crate::platform::current;
 use clat_engine::TranslatorParams;
@@ -28,6 +31,13 @@ pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
     if !settings.configure {
         writeln!(out, "open the device {}, and touch nothing else (--no-configure)", settings.tun)?;
         return Ok(Exit::Success);
+    }
+    if let Ok(Asked::Answer(Answer::Status(running))) =
+        client::ask(&StateDir::here(settings.state_dir.as_deref()), Request::Status)
+    {
+        let pid = running.pid;
+        writeln!(out, "an instance (process {pid}) is at work: `clat-cli status` shows what it has changed")?;
+        return Ok(Exit::Failure);
     }
     let device = settings.tun.clone();
     let host = Rehearsal::new(current::look(&settings)?);

@@ -1,6 +1,6 @@
 //! Signals as bytes in a pipe, so that the control loop waits for them like for everything else.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::low_level::pipe;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 /// A signal that means something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signal {
-    /// SIGINT, SIGTERM.
+    /// SIGINT, SIGTERM, SIGQUIT (Ctrl-\\ at a terminal).
     Stop,
     /// SIGHUP.
     Reload,
@@ -25,7 +25,7 @@ pub(super) struct Signals {
 impl Signals {
     /// Takes the signals over.
     pub(super) fn catch() -> io::Result<Self> {
-        Ok(Self { stop: catch(&[SIGINT, SIGTERM])?, reload: catch(&[SIGHUP])? })
+        Ok(Self { stop: catch(&[SIGINT, SIGTERM, SIGQUIT])?, reload: catch(&[SIGHUP])? })
     }
 
     /// The descriptors to wait for.
@@ -75,8 +75,10 @@ mod tests {
         signal_hook::low_level::raise(SIGHUP).unwrap();
         signal_hook::low_level::raise(SIGHUP).unwrap();
         assert_eq!(signals.take(), [Signal::Reload]);
-        signal_hook::low_level::raise(SIGTERM).unwrap();
-        assert_eq!(signals.take(), [Signal::Stop]);
+        for ends in [SIGINT, SIGTERM, SIGQUIT] {
+            signal_hook::low_level::raise(ends).unwrap();
+            assert_eq!(signals.take(), [Signal::Stop], "{ends}");
+        }
         assert!(signals.take().is_empty());
     }
 }
