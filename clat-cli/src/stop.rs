@@ -10,7 +10,9 @@ use anyhow::bail;
 
 /// Runs the command. An instance that runs undoes its changes itself.
 pub(crate) fn run(args: &StopArgs) -> anyhow::Result<Exit> {
-    let dir = StateDir::find(args.at.state_dir.as_deref());
+    // What is put back is what was changed here, even while an instance of another namespace runs.
+    let find = if args.recover { StateDir::here } else { StateDir::find };
+    let dir = find(args.at.state_dir.as_deref());
     match client::ask(&dir, Request::Stop)? {
         Asked::Answer(Answer::Ok(text)) => println!("{text}"),
         Asked::Answer(Answer::Error(text)) => bail!("{text}"),
