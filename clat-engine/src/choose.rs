@@ -41,8 +41,8 @@ pub(crate) struct Chooser<'a> {
     pub(crate) config: &'a Config,
     pub(crate) facts: &'a Facts,
     pub(crate) uplink: IfIndex,
-    /// The CLAT address, which is no source for itself.
-    pub(crate) clat_v6: Option<Ipv6Addr>,
+    /// The CLAT address that is held, and the one that is being asked for: no sources for themselves.
+    pub(crate) own: [Option<Ipv6Addr>; 2],
     pub(crate) in_use: Option<InUse>,
 }
 
@@ -83,14 +83,14 @@ impl Chooser<'_> {
     }
 
     fn on_link_source(&self, pref64: Pref64) -> Option<Source> {
-        let (prefix, state, doubtful) = self.places().min_by_key(|(prefix, state, doubtful)| {
+        // A deprecated prefix is the last resort: until another one comes the host itself has no better source
+        // (RFC 4862 section 5.5.4).
+        let (prefix, _, doubtful) = self.places().min_by_key(|(prefix, state, doubtful)| {
             let deprecated = *state == AddressState::Deprecated;
             let common = Reverse(common_bits(*prefix, pref64));
             (deprecated, !same_label(*prefix, pref64), !self.is_in_use(*prefix), common, *doubtful, *prefix)
         })?;
-        // A deprecated prefix carries what runs already, and nothing new (RFC 4862 section 5.5.4).
-        let fit = state != AddressState::Deprecated || self.is_in_use(prefix);
-        fit.then_some(Source { prefix, len: 64, on_link: true, doubtful })
+        Some(Source { prefix, len: 64, on_link: true, doubtful })
     }
 
     /// The /64s of the uplink, each with its state and whether nothing says that it is on-link. They are
@@ -100,7 +100,7 @@ impl Chooser<'_> {
         let usable = |a: &Address6| {
             a.ifindex == self.uplink
                 && a.state != AddressState::Duplicate
-                && Some(a.addr) != self.clat_v6
+                && !self.own.contains(&Some(a.addr))
                 && is_global(a.addr)
         };
         let of_host = self.facts.addresses6.iter().filter(usable);
@@ -220,7 +220,7 @@ mod tests {
         let mut facts = Facts::new();
         addresses.iter().for_each(|a| facts.put_address6(*a));
         let config = Config::new([0; 16], 0);
-        let chooser = Chooser { config: &config, facts: &facts, uplink: UPLINK, clat_v6: None, in_use };
+        let chooser = Chooser { config: &config, facts: &facts, uplink: UPLINK, own: [None; 2], in_use };
         chooser.choose(entries.iter()).map(|c| (c.entry.prefix.to_string(), c.source))
     }
 
@@ -276,14 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn rfc6724_section_5_rule_3_deprecated_only_where_in_use() {
+    fn rfc6724_section_5_rule_3_deprecated_only_as_the_last_resort() {
         let addresses = [("2001:db8:1:1::5", Deprecated), ("2001:db8:1:2::5", Preferred)];
         let entries = [ra("64:ff9b::/96", "fe80::1")];
         assert_eq!(chosen(&addresses, &entries), pair("64:ff9b::/96", "2001:db8:1:2::"));
         let old = [address("2001:db8:1:1::5", 64, Deprecated)];
-        assert_eq!(choose(&old, &entries, None).unwrap().1, None);
-        let in_use = InUse { pref64: Pref64::WELL_KNOWN, prefix: "2001:db8:1:1::".parse().unwrap() };
-        assert!(choose(&old, &entries, Some(in_use)).unwrap().1.is_some());
+        let source = choose(&old, &entries, None).unwrap().1.unwrap();
+        assert_eq!(source.prefix.to_string(), "2001:db8:1:1::");
     }
 
     #[test]
@@ -301,14 +300,16 @@ mod tests {
         let config = Config::new([0; 16], 0);
         let mut facts = Facts::new();
         let source = |facts: &Facts| {
-            let chooser = Chooser { config: &config, facts, uplink: UPLINK, clat_v6: None, in_use: None };
+            let chooser = Chooser { config: &config, facts, uplink: UPLINK, own: [None; 2], in_use: None };
             chooser.source(Pref64::WELL_KNOWN).map(|s| s.prefix.to_string())
         };
         facts.announce_prefix(announced("2001:db8:1:2::"));
         assert_eq!(source(&facts).as_deref(), Some("2001:db8:1:2::"));
         let own = address("2001:db8:1:2::3", 64, Deprecated);
         facts.put_address6(own);
-        assert_eq!(source(&facts), None, "the host deprecated its address there");
+        facts.put_address6(address("2001:db8:1:3::3", 64, Preferred));
+        assert_eq!(source(&facts).as_deref(), Some("2001:db8:1:3::"), "the host deprecated the other");
+        facts.lose_address6(UPLINK, "2001:db8:1:3::3".parse().unwrap());
         facts.lose_address6(UPLINK, own.addr);
         assert_eq!(source(&facts), None, "the host gave up its address there");
         facts.announce_prefix(announced("2001:db8:1:2::"));
@@ -341,7 +342,8 @@ mod tests {
         facts.put_address6(single);
         facts.announce_prefix(announced("2001:db8:1:2::"));
         let config = Config::new([0; 16], 0);
-        let chooser = Chooser { config: &config, facts: &facts, uplink: UPLINK, clat_v6: None, in_use: None };
+        let chooser =
+            Chooser { config: &config, facts: &facts, uplink: UPLINK, own: [None; 2], in_use: None };
         assert!(!chooser.source(Pref64::WELL_KNOWN).unwrap().doubtful);
     }
 }

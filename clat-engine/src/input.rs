@@ -91,6 +91,8 @@ pub enum Input<'a> {
     StepDone(StepId),
     /// A step could not be done or undone. A step whose undoing finds nothing to undo is done.
     StepFailed(StepId, StepError),
+    /// The host has a step that was done no more: somebody took it away, or it fell with something else. Optional.
+    StepLost(StepId),
     /// Our device disappeared without being closed, and with it all that was set on it.
     DeviceLost,
     /// The outcome of duplicate address detection where [`Input::Address6`] does not tell it.
@@ -115,6 +117,9 @@ pub enum Input<'a> {
     /// self-test.
     Returned(u64),
 
+    /// How many fragments of ICMPv6 messages for the CLAT's address the translator has dropped since the start (RFC 7915
+    /// section 5.2). Optional: growth is the answer to an echo of the full size that the NAT64 cuts.
+    IcmpFragments(u64),
     /// Another program's CLAT is translating on a link, or, with `None`, is not any more.
     OtherClat {
         /// The link.

@@ -118,6 +118,8 @@ struct Done {
     id: StepId,
     step: Step,
     skipped: bool,
+    /// The host does not have it any more.
+    lost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +161,16 @@ impl Plan {
         self.done.iter().filter(|d| !d.skipped).map(|d| (d.id, d.step))
     }
 
+    /// The address that duplicate address detection is run for, on the uplink for as long.
+    pub(crate) fn claimed(&self) -> Option<Ipv6Addr> {
+        self.iter().find_map(|(_, step)| {
+            let Step::AddAddress { addr: IpAddr::V6(addr), role: AddressRole::Claim, .. } = step else {
+                return None;
+            };
+            Some(addr)
+        })
+    }
+
     /// Whether nothing is in force or in hand.
     pub(crate) fn is_empty(&self) -> bool {
         self.done.is_empty() && self.pending.is_none()
@@ -176,7 +188,19 @@ impl Plan {
     }
 
     fn common(&self, wanted: &[Step]) -> usize {
-        self.done.iter().zip(wanted).take_while(|(done, wanted)| done.step == **wanted).count()
+        self.done.iter().zip(wanted).take_while(|(done, wanted)| !done.lost && done.step == **wanted).count()
+    }
+
+    /// Takes note that the host lost a step, and says which. It is done again, and so is what was done after it.
+    pub(crate) fn lose(&mut self, id: StepId) -> Option<Step> {
+        let found = self.done.iter_mut().find(|done| done.id == id && !done.skipped && !done.lost)?;
+        found.lost = true;
+        Some(found.step)
+    }
+
+    /// How many steps there are before the first that was lost.
+    pub(crate) fn intact(&self) -> usize {
+        self.done.iter().take_while(|done| !done.lost).count()
     }
 
     pub(crate) fn next_timer(&self) -> Option<Instant> {
@@ -220,7 +244,7 @@ impl Plan {
     pub(crate) fn done(&mut self, id: StepId) {
         match self.pending {
             Some(Pending::Apply(pending, step)) if pending == id => {
-                self.done.push(Done { id, step, skipped: false }).ok();
+                self.done.push(Done { id, step, skipped: false, lost: false }).ok();
             }
             Some(Pending::Undo(pending, _)) if pending == id => {
                 self.done.pop();
@@ -251,7 +275,7 @@ impl Plan {
         }
         self.tries = 0;
         if is_optional(&step, error.kind) {
-            self.done.push(Done { id, step, skipped: true }).ok();
+            self.done.push(Done { id, step, skipped: true, lost: false }).ok();
             return Failure::Skipped(Warning::StepFailed(step, error));
         }
         Failure::Fatal(step, error)

@@ -1,6 +1,6 @@
 //! Why the state changed, and what people should know.
 
-use crate::{OtherClat, SelfTestLeg, Step, StepError};
+use crate::{OtherClat, Step, StepError};
 
 /// Why the state is what it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -117,7 +117,7 @@ impl Reason {
             Self::NoAddress => {
                 "the uplink has no IPv6 prefix to make a CLAT address in: give one with --clat-v6"
             }
-            Self::NoPref64 => "no router announces a NAT64 prefix and DNS knows none",
+            Self::NoPref64 => "neither a router nor DNS has told a NAT64 prefix so far",
             Self::Pref64Found => "the network has a NAT64 prefix",
             Self::Pref64Changed => "another NAT64 prefix is to be used",
             Self::Pref64Withdrawn => "the router withdrew the NAT64 prefix",
@@ -175,8 +175,6 @@ pub enum Warning {
     NoResolvers,
     /// A resolver invented a PREF64 that cannot be one; it is ignored.
     BadPref64,
-    /// A leg of the path failed.
-    SelfTest(SelfTestLeg),
 }
 
 impl Warning {
@@ -191,7 +189,6 @@ impl Warning {
             Self::NoOnLinkPrefix => "no-on-link-prefix",
             Self::NoResolvers => "no-resolvers",
             Self::BadPref64 => "bad-pref64",
-            Self::SelfTest(_) => "self-test",
         }
     }
 }
@@ -211,7 +208,6 @@ impl core::fmt::Display for Warning {
                 f.write_str("the uplink has no DNS resolvers: only a router can tell the NAT64 prefix")
             }
             Self::BadPref64 => f.write_str("an announced NAT64 prefix cannot be one and is ignored"),
-            Self::SelfTest(leg) => f.write_str(leg.describe()),
         }
     }
 }

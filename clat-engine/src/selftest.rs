@@ -5,7 +5,9 @@
 //! 1. to die at the first router: its answer to the CLAT address proves that neighbours find us;
 //! 2. to the other side of the NAT64: any answer from an IPv4 address proves the NAT64. Echoes that die a
 //!    few hops later answer for targets that do not;
-//! 3. of the full size, where the second leg got an echo reply.
+//! 3. of the full size, where the second leg got an echo reply. Most hosts answer without Don't Fragment, and a NAT64
+//!    cuts what then exceeds 1280 bytes (RFC 7915 section 4). Fragments of an ICMP message pass no translator (sections
+//!    4.2 and 5.2), so that their arrival is the answer.
 //!
 //! A silent first leg alone proves nothing (routers may not answer): it names the culprit when the second
 //! is silent too. Packets that come back from under the PREF64 are as good as an answer of the second.
@@ -69,6 +71,8 @@ pub(crate) struct SelfTester {
     echo_replied: bool,
     /// Packets that came back so far, and when the run began.
     returned: (u64, u64),
+    /// Fragments of ICMPv6 messages that came so far, and when the leg of the full size began.
+    fragments: (u64, u64),
     failures: u8,
     successes: u8,
     pub(crate) last: Option<SelfTest>,
@@ -83,6 +87,7 @@ impl SelfTester {
             router_answered: false,
             echo_replied: false,
             returned: (0, 0),
+            fragments: (0, 0),
             failures: 0,
             successes: 0,
             last: None,
@@ -157,6 +162,9 @@ impl SelfTester {
         };
         let full = u16::try_from(subject.v4_mtu).unwrap_or(u16::MAX);
         let size = if leg == Leg::FullSize { full } else { SMALL };
+        if leg == Leg::FullSize && sent == 0 {
+            self.fragments.1 = self.fragments.0;
+        }
         Probe { sequence: self.sequence, target: subject.target.unwrap_or(well_known), ttl, size }
     }
 
@@ -191,6 +199,13 @@ impl SelfTester {
         let silent = |leg| matches!(leg, Some(SelfTestLeg::Nat64Silent | SelfTestLeg::NoNdAnswer));
         let refuted = self.last.is_some_and(|l| silent(l.failed));
         (refuted && self.packets_return()).then(|| self.end(now, None))
+    }
+
+    /// Fragments of ICMPv6 messages that came since the start: an answer to the echo of the full size, cut on the way.
+    pub(crate) fn fragments(&mut self, now: Instant, came: u64) -> Option<SelfTest> {
+        self.fragments.0 = came;
+        let waits = matches!(self.phase, Phase::Testing { leg: Leg::FullSize, .. });
+        (waits && came > self.fragments.1).then(|| self.end(now, None))
     }
 
     /// Whether packets came back from under the PREF64 since the last result.
@@ -289,6 +304,20 @@ mod tests {
     fn mtu_black_hole_when_only_small_packets_come_back() {
         let found = run(10, |p| (p.size < 1000).then_some((p.target, true)));
         assert_eq!(found[0].1, Some(SelfTestLeg::MtuBlackHole));
+    }
+
+    #[test]
+    fn rfc7915_section_4_an_answer_that_the_nat64_cuts_is_an_answer() {
+        let mut tester = SelfTester::new();
+        tester.start(Instant::default());
+        assert_eq!(tester.fragments(Instant::default(), 7), None, "nothing was asked");
+        let Some(Ok(small)) = tester.poll(Instant::from_millis(100), &subject()) else { panic!() };
+        assert_eq!(tester.fragments(Instant::from_millis(110), 9), None, "a small echo comes back whole");
+        let reply = ProbeAnswer { sequence: small.sequence, from: small.target, echo_reply: true };
+        let Some(Ok(full)) = tester.answered(Instant::from_millis(120), &reply, &subject()) else { panic!() };
+        assert_eq!(full.size, 1472);
+        assert_eq!(tester.fragments(Instant::from_millis(130), 9), None, "those came before");
+        assert_eq!(tester.fragments(Instant::from_millis(140), 10).map(|r| r.failed), Some(None));
     }
 
     #[test]

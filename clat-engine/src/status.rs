@@ -11,7 +11,7 @@ pub struct Status {
     pub state: State,
     /// Why.
     pub reason: Reason,
-    /// Since when.
+    /// Since when it is there for this reason.
     pub since: Instant,
     /// The uplink.
     pub uplink: Option<Uplink>,

@@ -5,7 +5,10 @@
 
 mod sim;
 
-use clat_engine::{AddressState, ClatV6, Config, Input, Link, LinkKind, Reason, State, StepErrorKind};
+use clat_engine::{
+    Address6, AddressState, ClatV6, Config, Engine, Input, Instant, Link, LinkKind, Reason, State,
+    StepErrorKind,
+};
 use sim::net::{Router, SimLink};
 use sim::scene::{ETH, P1, active, announce, dns_link, frames, ra_link};
 use sim::{World, assert_snapshot, config};
@@ -216,4 +219,38 @@ fn another_configuration_changes_only_what_it_touches() {
     assert_eq!((world.state(), world.clat_v6(), world.engine.status().v4_mtu), (State::Active, addr, 1300));
     assert_eq!(world.host.in_force[..7], before[..7]);
     assert!(world.host.in_force.last().unwrap().1.to_string().ends_with("mtu 1300 mss 1260"));
+}
+
+#[test]
+fn rfc4862_section_5_5_4_a_link_with_a_deprecated_prefix_alone_has_a_clat() {
+    let mut link = ra_link();
+    link.addresses.retain(|(addr, _)| addr.is_unicast_link_local());
+    let mut world = World::started(config());
+    world.plug(ETH, link);
+    let addr = "2001:db8:1:1::5".parse().unwrap();
+    let told = |world: &mut World, state| {
+        world.tell(Input::Address6(Address6 { ifindex: ETH, addr, prefix_len: 64, state, temporary: false }));
+    };
+    // The kernel proves its address, deprecates it, and takes that back for a moment with each advertisement.
+    told(&mut world, AddressState::Tentative);
+    world.run(500);
+    for _ in 0..5 {
+        told(&mut world, AddressState::Preferred);
+        told(&mut world, AddressState::Deprecated);
+        world.run(500);
+    }
+    assert_eq!(world.state(), State::Active);
+    let claims = world.lines().matches("-> claiming").count();
+    assert_eq!(claims, 1, "{}", world.lines());
+}
+
+#[test]
+fn a_leg_that_fails_before_the_start_is_no_older_than_its_reason() {
+    let mut engine = Engine::new(config());
+    let started = Instant::from_millis(874_000);
+    engine.handle_input(started, Input::Resync);
+    engine.handle_input(started, Input::Synced);
+    let status = engine.status();
+    assert_eq!((status.reason, status.since), (Reason::NoUplink, started));
+    assert_eq!(status.self_test.map(|test| test.at), Some(started));
 }

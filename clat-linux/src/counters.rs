@@ -61,6 +61,7 @@ pub(crate) struct QueueCounters {
     pub(crate) segmented: Counter,
     pub(crate) write_errors: Counter,
     pub(crate) lost: Counter,
+    pub(crate) icmp_fragments: Counter,
     pub(crate) last_drops: Mutex<Ring>,
 }
 
@@ -81,6 +82,7 @@ impl Default for QueueCounters {
             segmented: Counter::default(),
             write_errors: Counter::default(),
             lost: Counter::default(),
+            icmp_fragments: Counter::default(),
             last_drops: Mutex::new(Ring::default()),
         }
     }
@@ -109,6 +111,9 @@ impl QueueCounters {
     pub(crate) fn dropped(&self, reason: DropReason, packet: &[u8]) {
         if let Some(counter) = self.drops.get(reason as usize) {
             counter.add(1);
+        }
+        if reason == DropReason::FragmentedIcmp && packet.first().is_some_and(|byte| byte >> 4 == 6) {
+            self.icmp_fragments.add(1);
         }
         if let Ok(mut ring) = self.last_drops.try_lock() {
             ring.push(Dropped::new(reason, packet));
@@ -177,6 +182,8 @@ pub struct Totals {
     pub write_errors: u64,
     /// Frames of the uplink that came faster than they were read.
     pub lost: u64,
+    /// Fragments of ICMPv6 messages among the dropped packets.
+    pub icmp_fragments: u64,
 }
 
 impl Totals {
@@ -217,6 +224,7 @@ impl Counters {
             segmented: sum(|q| &q.segmented),
             write_errors: sum(|q| &q.write_errors),
             lost: sum(|q| &q.lost),
+            icmp_fragments: sum(|q| &q.icmp_fragments),
         }
     }
 
@@ -259,6 +267,16 @@ mod tests {
         }
         let totals = counters.totals();
         assert_eq!((totals.v6_to_v4.packets, totals.returned, totals.v4_to_v6.packets), (9, 6, 3));
+    }
+
+    #[test]
+    fn fragments_of_icmp_that_came_in_are_told_from_those_of_this_host() {
+        let counters = Counters::new(1);
+        counters.0[0].dropped(DropReason::FragmentedIcmp, &[0x45, 0]);
+        counters.0[0].dropped(DropReason::FragmentedIcmp, &[0x60, 0]);
+        counters.0[0].dropped(DropReason::TooBig, &[0x60, 0]);
+        let totals = counters.totals();
+        assert_eq!((totals.dropped(DropReason::FragmentedIcmp), totals.icmp_fragments), (2, 1));
     }
 
     #[test]

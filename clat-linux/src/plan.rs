@@ -156,6 +156,13 @@ impl Plan {
         }
     }
 
+    /// The steps in force that the host does not have any more. What cannot be looked at counts as there.
+    pub fn lost(&mut self) -> Vec<StepId> {
+        let Self { netcfg, in_force, .. } = self;
+        let gone = |found: &&InForce| netcfg.holds(&found.change).is_ok_and(|there| !there);
+        in_force.iter().filter(gone).map(|found| found.id).collect()
+    }
+
     /// Undoes all that is in force, last first, and ends the journal. The steps that could not be undone stay
     /// in it for the next start.
     ///

@@ -73,6 +73,25 @@ fn a_nat64_that_answers_no_ping_is_believed_when_traffic_comes_back() -> Result<
 }
 
 #[test]
+fn rfc7915_section_4_large_answers_that_the_nat64_cuts_are_no_black_hole() -> Result<()> {
+    if !need::met("faults: cut answers", &[]) {
+        return Ok(());
+    }
+    // The server is a Linux host: its answers go without Don't Fragment, and tayga cuts them.
+    let lab = Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()?;
+    let target = lab.dir().join("clat.toml");
+    std::fs::write(&target, format!("self-test.target = \"{SERVER}\"\n"))?;
+    let mut clat = Clat::run(&lab, &["--config", &target.to_string_lossy()])?;
+    let tested = |s: &Value| s["state"] == "active" && s["self_test"].is_object();
+    let s = clat.wait_status("tested", LIMIT, tested)?;
+    ensure!(s["self_test"]["ok"] == true, "{}", s["self_test"]);
+    ensure!(s["counters"]["drops"]["fragmented_icmp"].as_u64() > Some(0), "nothing was cut: {s}");
+    let (code, text) = doctor(&lab)?;
+    ensure!(code == Some(0), "doctor: {code:?}\n{text}");
+    Ok(())
+}
+
+#[test]
 fn neighbours_that_do_not_find_the_clat_are_named() -> Result<()> {
     if !need::met("faults: neighbours", &["nft"]) {
         return Ok(());

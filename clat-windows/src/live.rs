@@ -74,6 +74,8 @@ pub struct Counters {
     pub ring_full: AtomicU64,
     /// Packets that came in while no translator was in force.
     pub idle: AtomicU64,
+    /// Fragments of ICMPv6 messages among the dropped packets.
+    pub icmp_fragments: AtomicU64,
     drops: [AtomicU64; DropReason::COUNT],
     recent: Recent,
 }
@@ -87,6 +89,7 @@ impl Default for Counters {
             replies: AtomicU64::new(0),
             ring_full: AtomicU64::new(0),
             idle: AtomicU64::new(0),
+            icmp_fragments: AtomicU64::new(0),
             drops: [const { AtomicU64::new(0) }; DropReason::COUNT],
             recent: Recent::default(),
         }
@@ -128,6 +131,9 @@ impl Counters {
         self.recent.push(packet, reason);
         if let Some(counter) = self.drops.get(reason as usize) {
             add(counter, 1);
+        }
+        if reason == DropReason::FragmentedIcmp && packet.first().is_some_and(|byte| byte >> 4 == 6) {
+            add(&self.icmp_fragments, 1);
         }
     }
 

@@ -15,11 +15,9 @@ fn script(shell: clap_complete::Shell) -> anyhow::Result<String> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "clat-cli", &mut script);
     let script = String::from_utf8(script)?;
-    Ok(match shell {
-        // clap_complete 4.6 takes the hyphen of the program's name for a border between commands, in one place of two.
-        clap_complete::Shell::Bash => script.replace("clat__subcmd__cli", "clat__cli"),
-        _ => script,
-    })
+    // clap_complete 4.6 takes the hyphen of the program's name for a border between commands, in one place of two.
+    let bash = shell == clap_complete::Shell::Bash;
+    Ok(if bash { script.replace("clat__subcmd__cli", "clat__cli") } else { script })
 }
 
 /// What the manual page says beyond the flags.

@@ -9,8 +9,15 @@ pub(super) fn of_status(s: &Status) -> Vec<Check> {
     let mut checks = vec![uplink(s), prefix(s), state(s)];
     checks.extend(self_test(s));
     checks.extend(drops(s));
-    checks.extend(s.warnings.iter().map(|w| Check::found("facility", Finding::Missing, w.clone())));
+    let told = usize::from(why_step_failed(s).is_some());
+    let others = s.warnings.iter().rev().skip(told).rev();
+    checks.extend(others.map(|w| Check::found("facility", Finding::Missing, w.clone())));
     checks
+}
+
+/// The step that keeps the host from being set up: the last warning then.
+fn why_step_failed(s: &Status) -> Option<&String> {
+    s.warnings.last().filter(|_| s.reason == "step-failed")
 }
 
 /// The checks of a network that nobody translates on.
@@ -54,7 +61,10 @@ fn prefix(s: &Status) -> Check {
 
 /// What the instance is doing.
 pub(super) fn state(s: &Status) -> Check {
-    let text = format!("{}: {}", s.state, s.reason_text);
+    let mut text = format!("{}: {}", s.state, s.reason_text);
+    if let Some(why) = why_step_failed(s) {
+        text = format!("{text}: {why}");
+    }
     if s.state == "active" {
         return Check::well("state", text);
     }
@@ -155,6 +165,22 @@ mod tests {
         assert_eq!(network(&silent), [Finding::NoPref64.code(), Finding::NativeIpv4.code()]);
         let placeless = Status { clat: None, reason: "no-address".to_owned(), ..sample() };
         assert_eq!(network(&placeless), [Finding::NoAddress.code()]);
+    }
+
+    #[test]
+    fn the_step_that_failed_is_the_reason_and_no_missing_facility() {
+        let s = Status {
+            state: "idle".to_owned(),
+            reason: "step-failed".to_owned(),
+            self_test: None,
+            warnings: vec!["no raw socket".to_owned(), "could not do `open-device`".to_owned()],
+            ..sample()
+        };
+        let checks = of_status(&s);
+        let state = checks.iter().find(|c| c.finding == Some(Finding::NotActive)).unwrap();
+        assert!(state.text.ends_with("could not do `open-device`"), "{}", state.text);
+        let facilities = checks.iter().filter(|c| c.finding == Some(Finding::Missing));
+        assert_eq!(facilities.map(|c| c.text.as_str()).collect::<Vec<_>>(), ["no raw socket"]);
     }
 
     #[test]

@@ -109,6 +109,10 @@ pub(crate) trait Host {
     fn device(&self) -> Option<Device>;
     /// What the data threads counted.
     fn counters(&self) -> Counters;
+    /// Fragments of ICMPv6 messages among what the data threads of this device dropped.
+    fn icmp_fragments(&self) -> u64 {
+        0
+    }
     /// What the data threads dropped last.
     fn last_drops(&self) -> Vec<Dropped>;
 

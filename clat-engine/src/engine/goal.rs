@@ -95,7 +95,7 @@ impl Engine {
             config: &self.config,
             facts: &self.facts,
             uplink: self.uplinks.current?,
-            clat_v6: self.held.map(|h| h.clat_v6),
+            own: [self.held.map(|h| h.clat_v6), self.plan.claimed()],
             in_use: held.map(|h| InUse { pref64: h.pref64.prefix, prefix: h.source.prefix }),
         };
         chooser.choose(self.prefixes.iter())

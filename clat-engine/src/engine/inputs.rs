@@ -11,6 +11,10 @@ use crate::{
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;
 
+/// So many losses, each soon after the one before, are put right at once.
+const REPAIRS: u8 = 8;
+const REPAIRS_APART: Duration = Duration::from_secs(5);
+
 impl Engine {
     /// Takes an input.
     pub(super) fn take(&mut self, input: Input<'_>) {
@@ -35,11 +39,13 @@ impl Engine {
             Input::DnsRecords { id, outcome } => self.dns_records(id, &outcome),
             Input::StepDone(id) => self.plan.done(id),
             Input::StepFailed(id, error) => self.step_failed(id, error),
+            Input::StepLost(id) => self.step_lost(id),
             Input::DeviceLost => self.device_lost(),
             Input::Dad { ifindex, addr, outcome } => self.dad(ifindex, addr, outcome),
             Input::ProbeAnswer(answer) => self.probe_answer(&answer),
             Input::PathMtu { destination, mtu } => self.paths.learn(self.now, destination, mtu),
             Input::Returned(packets) => self.returned(packets),
+            Input::IcmpFragments(came) => self.icmp_fragments(came),
             Input::OtherClat { ifindex, other } => self.facts.put_other(ifindex, other),
             Input::V6OnlyPreferred { ifindex, wait_s } => self.facts.put_v6_only(ifindex, wait_s),
             Input::Dhcp4 { ifindex, message } => self.dhcp4(ifindex, message),
@@ -162,6 +168,22 @@ impl Engine {
             Failure::Skipped(warning) => self.outbox.warn(warning),
             Failure::Left(warning) => self.outbox.push(Action::Warn(warning)),
             Failure::Fatal(step, error) => self.step_fatal(step, error),
+        }
+    }
+
+    /// It is done again at once; where it is lost again and again, after a pause: somebody else wants it otherwise.
+    /// What was set on the uplink falls with its link, as often as that goes.
+    fn step_lost(&mut self, id: StepId) {
+        let Some(step) = self.plan.lose(id) else { return };
+        let (before, count) = self.lost_step.unwrap_or((self.now, 0));
+        if step.iface() != Iface::Device || (before == self.now && count > 0) {
+            return;
+        }
+        let count = if self.now.since(before) < REPAIRS_APART { count + 1 } else { 1 };
+        self.lost_step = Some((self.now, count));
+        if count > REPAIRS {
+            self.lost_step = None;
+            self.pause(Reason::StepFailed);
         }
     }
 

@@ -130,6 +130,8 @@ pub struct Engine {
     plan: Plan,
     active: Option<TranslatorParams>,
     announcer: Announcer,
+    /// When a step was last lost, and how often in a row.
+    lost_step: Option<(Instant, u8)>,
     /// When the address was last contested.
     contested: Option<Instant>,
     next_hop: Option<NextHop>,
@@ -174,6 +176,7 @@ impl Engine {
             plan: Plan::new(),
             active: None,
             announcer: Announcer::new(),
+            lost_step: None,
             contested: None,
             next_hop: None,
             next_hop_mac: None,
@@ -314,7 +317,13 @@ impl Engine {
         match self.phase {
             Phase::Idle | Phase::Discovering => Steps::new(),
             Phase::Claiming(Stage::SetUp) | Phase::Active if self.goal_agrees(held) => blueprint.full(),
-            Phase::Claiming(Stage::SetUp) | Phase::Active | Phase::Stale(_) => blueprint.without_route(),
+            Phase::Claiming(Stage::SetUp) | Phase::Active => blueprint.without_route(),
+            Phase::Stale(_) => {
+                // What fell with the uplink is done again when there is one.
+                let mut steps = blueprint.without_route();
+                steps.truncate(self.plan.intact());
+                steps
+            }
             Phase::Claiming(_) => blueprint.claim(),
         }
     }

@@ -333,15 +333,15 @@ impl Engine {
         self.tested(found.map(Err));
     }
 
+    pub(super) fn icmp_fragments(&mut self, came: u64) {
+        let found = self.tester.fragments(self.now, came);
+        self.tested(found.map(Err));
+    }
+
     fn tested(&mut self, due: Option<Result<Probe, SelfTest>>) {
         match due {
             Some(Ok(probe)) => self.outbox.send(Action::Probe(probe)),
-            Some(Err(result)) => {
-                self.outbox.send(Action::SelfTest(result));
-                if let Some(leg) = result.failed {
-                    self.outbox.warn(Warning::SelfTest(leg));
-                }
-            }
+            Some(Err(result)) => self.outbox.send(Action::SelfTest(result)),
             None => {}
         }
     }

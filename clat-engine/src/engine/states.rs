@@ -359,7 +359,7 @@ impl Engine {
         let from = self.state();
         self.phase = phase;
         let to = self.state();
-        if from != to {
+        if from != to || self.reason != reason {
             self.since = self.now;
         }
         if !matches!(phase, Phase::Active | Phase::Claiming(Stage::SetUp)) {

@@ -10,6 +10,7 @@
 mod change;
 mod error;
 mod forwarding;
+mod present;
 mod recovery;
 mod sysctl;
 

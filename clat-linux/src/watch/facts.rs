@@ -13,7 +13,7 @@ pub(super) fn address(address: &Address) -> Input<'static> {
             ifindex,
             addr,
             prefix_len: address.prefix_len,
-            state: state(address.flags),
+            state: state(address),
             // One bit with two meanings: secondary for IPv4, temporary for IPv6 (`IFA_F_TEMPORARY`).
             temporary: address.flags.contains(AddressFlags::Secondary),
         }),
@@ -28,13 +28,15 @@ pub(super) fn address_gone(address: &Address) -> Input<'static> {
     }
 }
 
-/// An optimistic address (RFC 4429) may be used while its detection runs, and counts by its outcome only.
-fn state(flags: AddressFlags) -> AddressState {
+/// An optimistic address (RFC 4429) may be used while its detection runs, and counts by its outcome only. With each
+/// advertisement the kernel takes the mark of a deprecated address away for a moment; its lifetime stays zero.
+fn state(address: &Address) -> AddressState {
+    let flags = address.flags;
     if flags.contains(AddressFlags::Dadfailed) {
         AddressState::Duplicate
     } else if flags.contains(AddressFlags::Tentative) {
         AddressState::Tentative
-    } else if flags.contains(AddressFlags::Deprecated) {
+    } else if flags.contains(AddressFlags::Deprecated) || address.preferred_s == 0 {
         AddressState::Deprecated
     } else {
         AddressState::Preferred
@@ -80,4 +82,31 @@ pub(super) fn ipv6_mtu(link: &Link) -> u32 {
     let path = format!("/proc/sys/net/ipv6/conf/{}/mtu", link.name);
     let announced = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
     announced.map_or(link.mtu, |announced: u32| announced.min(link.mtu))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc4862_section_5_5_4_a_preferred_lifetime_of_zero_is_deprecated_whatever_the_mark_says() {
+        let address = |flags, preferred_s| Address {
+            ifindex: 2,
+            address: "2001:db8::1".parse().unwrap(),
+            prefix_len: 64,
+            flags,
+            preferred_s,
+            valid_s: 3600,
+            owner: 0,
+        };
+        let none = AddressFlags::empty();
+        assert_eq!(state(&address(none, 0)), AddressState::Deprecated);
+        assert_eq!(state(&address(none, 1800)), AddressState::Preferred);
+        assert_eq!(state(&address(AddressFlags::Deprecated, 0)), AddressState::Deprecated);
+        assert_eq!(
+            state(&address(AddressFlags::Tentative, 0)),
+            AddressState::Tentative,
+            "its detection runs"
+        );
+    }
 }

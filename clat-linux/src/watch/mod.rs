@@ -8,6 +8,7 @@
 mod facts;
 mod option;
 
+use crate::netlink::message::OWNER;
 use crate::netlink::{Address, Link, Messages, Netlink, NetlinkError, Route, buffer, receive};
 use clat_engine::{Input, LinkKind};
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkBuffer, NetlinkMessage, NetlinkPayload};
@@ -150,7 +151,10 @@ impl Watch {
             facts::route(&route).into_iter().for_each(sink);
             return Ok(replaces && route.prefix_len == 0);
         } else if let Message::DelRoute(route) = &message {
-            Route::parse(route).iter().filter_map(facts::route_gone).for_each(sink);
+            let Some(route) = Route::parse(route) else { return Ok(false) };
+            facts::route_gone(&route).into_iter().for_each(sink);
+            // One of ours: whoever flushed it may have taken more.
+            return Ok(route.owner == OWNER && route.prefix_len != 0);
         }
         Ok(false)
     }

@@ -41,8 +41,15 @@ impl Host for Linux {
         for note in self.notes.drain(..) {
             sink(now, Event::Note(note));
         }
+        let mut fell = false;
         if let Some(senses) = &mut self.senses {
-            senses.read(&mut |input| sink(now, Event::Input(input)))?;
+            senses.read(&mut |input| {
+                fell |= may_take_steps_along(&input);
+                sink(now, Event::Input(input));
+            })?;
+        }
+        if let Some(plan) = self.plan.as_mut().filter(|_| fell) {
+            plan.lost().into_iter().for_each(|id| sink(now, Event::Input(Input::StepLost(id))));
         }
         if let Some(end) = self.replay_end() {
             sink(now, end);
@@ -152,7 +159,16 @@ impl Host for Linux {
     }
 
     fn device(&self) -> Option<Device> {
-        self.data.as_ref().and_then(DataPath::device)
+        let mut device = self.data.as_ref().and_then(DataPath::device)?;
+        // Somebody may have renamed it.
+        if let Some(name) = interfaces::name(device.index) {
+            device.name = name;
+        }
+        Some(device)
+    }
+
+    fn icmp_fragments(&self) -> u64 {
+        self.data.as_ref().map_or(0, |data| data.totals().icmp_fragments)
     }
 
     fn counters(&self) -> Counters {
@@ -182,4 +198,16 @@ impl Host for Linux {
         closed?;
         Ok(())
     }
+}
+
+/// Whether routes and entries of ours may have gone with what is gone.
+const fn may_take_steps_along(input: &Input<'_>) -> bool {
+    matches!(
+        input,
+        Input::Address6Gone { .. }
+            | Input::Address4Gone { .. }
+            | Input::Default4Gone(_)
+            | Input::Default6Gone(_)
+            | Input::Synced
+    )
 }

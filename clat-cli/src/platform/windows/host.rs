@@ -11,7 +11,9 @@ use clat_core::Policy;
 use clat_engine::{
     DnsQuery, Icmpv6Out, IfIndex, Instant, Mac, Probe, Step, StepError, StepId, TranslatorParams,
 };
+use clat_windows::data::DataPath;
 use clat_windows::{facts, secret, system};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 use tracing::warn;
@@ -156,6 +158,11 @@ impl Host for Windows {
 
     fn device(&self) -> Option<Device> {
         self.data.as_ref().map(data::device)
+    }
+
+    fn icmp_fragments(&self) -> u64 {
+        let count = |data: &DataPath| data.counters().icmp_fragments.load(Ordering::Relaxed);
+        self.data.as_ref().map_or(0, count)
     }
 
     fn counters(&self) -> Counters {
