@@ -70,7 +70,7 @@ fn a_build_without_libpcap_says_what_to_do() {
     let folder = Folder::new("frames");
     let output = clat(&["run", "--source", "pcap", "--uplink", "lo", "--state-dir", folder.arg()]);
     assert_eq!(output.status.code(), Some(1));
-    let word = "--source pcap on lo: this program was built without live capture: \
+    let word = "--source pcap: this program was built without live capture: \
                 cargo build --features live, which needs libpcap-dev";
     assert!(err(&output).contains(word), "{}", err(&output));
 }

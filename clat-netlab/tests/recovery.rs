@@ -152,7 +152,8 @@ fn another_interface_with_the_index_of_the_lost_uplink_is_left() -> Result<()> {
     }
     let forced = lab.host.set_sysctl("ipv6/conf/other0/force_forwarding", "1").is_ok();
     let mut clat = Clat::run(&lab, &[])?;
-    clat.wait_status("running", Duration::from_secs(10), |s| s["state"].is_string())?;
+    // Before it is there, the status is "stopped".
+    clat.wait_status("running", Duration::from_secs(10), |s| s["pid"].is_u64())?;
     ensure!(clat.log().contains("a crashed instance left this"), "nothing was undone: {}", clat.log());
     clat.stop(Signal::TERM)?;
     for (switch, value) in SWITCHES {
