@@ -26,7 +26,8 @@ impl RateLimit {
 }
 
 impl QueueState {
-    /// A queue with [`RateLimit::DEFAULT`]. The seed should not be guessable from outside.
+    /// A queue with [`RateLimit::DEFAULT`]. The seed should not be guessable from outside. Who never calls
+    /// [`tick`](Self::tick) gets one burst of ICMP errors and no more.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         Self::with_limit(seed, Some(RateLimit::DEFAULT))
