@@ -142,6 +142,27 @@ mod tests {
     }
 
     #[test]
+    fn fragments_and_icmp_name_their_own_sections() {
+        use clat_model::build::{ROUTER_V6, V4, V6};
+        let text = told(&V6::back().fragment(0xaaaa_bbbb, 1480, false).raw(17, &[7; 40]));
+        for label in ["length", "identification", "don't fragment", "options"] {
+            assert!(row(&text, label).contains("RFC 7915 section 5.1.1"), "{text}");
+        }
+        let text = told(&V4::out().fragment(1480, true).raw(17, &[7; 40]));
+        assert!(
+            row(&text, "options").contains("RFC 7915 section 4.1: fragments get a Fragment Header"),
+            "{text}"
+        );
+        let text = told(&V4::out().icmp(3, 2, [0; 4], &V4::back().udp(53, 5000, b"data")));
+        assert!(row(&text, "transport checksum").contains("RFC 7915 section 4.2"), "{text}");
+        assert!(row(&text, "pointer").ends_with("6 RFC 7915 section 4.2: at the Next Header"), "{text}");
+        let quoted = V6::out().tcp(5000, 80, b"what you sent");
+        let text = told(&V6::back().src(ROUTER_V6).icmp(3, 0, [0; 4], &quoted));
+        assert!(row(&text, "source ").contains("draft-ietf-v6ops-icmpext-xlat-v6only-source"), "{text}");
+        assert!(row(&text, "transport checksum").contains("RFC 7915 section 5.2"), "{text}");
+    }
+
+    #[test]
     fn a_drop_names_reason_section_and_meaning() {
         let text = told(&udp([10, 1, 1, 1], 64, 5));
         assert!(text.contains("drop source_not_local (RFC 6877 section 6.3)"), "{text}");

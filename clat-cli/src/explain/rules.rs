@@ -46,6 +46,45 @@ const RULES: &[(Slot, &str, &str)] = &[
 
 const RFC4884: &str = "RFC 4884 sections 4 and 5";
 
+/// What the rule of a field depends on beside the field.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kind {
+    /// One of the two packets has a Fragment Header.
+    pub(super) fragment: bool,
+    pub(super) icmp: bool,
+}
+
+/// The rule of a field in packets of this kind, to IPv6 and to IPv4, where it is not the one of the table.
+#[allow(clippy::wildcard_enum_match_arm)] // most fields have the rule of the table
+fn special(slot: Slot, kind: Kind, before: &str) -> Option<(&'static str, &'static str)> {
+    Some(match slot {
+        Slot::Options if kind.fragment => (
+            "RFC 7915 section 4.1: fragments get a Fragment Header",
+            "RFC 7915 section 5.1.1: the Fragment Header becomes fields",
+        ),
+        Slot::Length if kind.fragment => (
+            "RFC 7915 section 4.1: with the Fragment Header",
+            "RFC 7915 section 5.1.1: without extension headers",
+        ),
+        Slot::Identification if kind.fragment => {
+            ("RFC 7915 section 4.1: as the low 16 bits", "RFC 7915 section 5.1.1: the low 16 bits")
+        }
+        Slot::DontFragment if kind.fragment => {
+            ("RFC 7915 section 4.1: implied in IPv6", "RFC 7915 section 5.1.1: clear in fragments")
+        }
+        Slot::Checksum if kind.icmp => {
+            ("RFC 7915 section 4.2: with a pseudo-header", "RFC 7915 section 5.2: without a pseudo-header")
+        }
+        Slot::Checksum if before == "none" => {
+            ("RFC 7915 section 4.5: computed", "RFC 7915 section 5.5: computed")
+        }
+        Slot::Pointer if before.is_empty() => {
+            ("RFC 7915 section 4.2: at the Next Header", "RFC 7915 section 5.2")
+        }
+        _ => return None,
+    })
+}
+
 /// The rules of one direction.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules<'m, const N: usize> {
@@ -59,7 +98,7 @@ impl<'m, const N: usize> Rules<'m, N> {
     }
 
     /// The rule by which a field changed from `before`, which is empty where the family has no such field.
-    pub(super) fn of(&self, slot: Slot, depth: u8, before: &str) -> String {
+    pub(super) fn of(&self, slot: Slot, depth: u8, before: &str, kind: Kind) -> String {
         if matches!(slot, Slot::Source | Slot::Destination) {
             return self.address(before).to_owned();
         }
@@ -74,9 +113,9 @@ impl<'m, const N: usize> Rules<'m, N> {
             let section = if self.to_v6 { "4.3" } else { "5.3" };
             return format!("RFC 7915 section {section}: the quoted packet too");
         }
-        let rule = RULES.iter().find(|rule| rule.0 == slot);
+        let listed = || RULES.iter().find(|rule| rule.0 == slot).map(|rule| (rule.1, rule.2));
         let fallback = ("RFC 7915 section 4.1", "RFC 7915 section 5.1");
-        let (to_v6, to_v4) = rule.map_or(fallback, |rule| (rule.1, rule.2));
+        let (to_v6, to_v4) = special(slot, kind, before).or_else(listed).unwrap_or(fallback);
         if self.to_v6 { to_v6 } else { to_v4 }.to_owned()
     }
 
@@ -94,7 +133,7 @@ impl<'m, const N: usize> Rules<'m, N> {
         } else if self.map.pref64().extract(v6).is_some() {
             "RFC 6052 section 2.3: from the PREF64"
         } else {
-            "RFC 7335: a router without IPv4"
+            "draft-ietf-v6ops-icmpext-xlat-v6only-source, RFC 6791"
         }
     }
 }

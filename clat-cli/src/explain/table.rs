@@ -1,6 +1,6 @@
 //! Two packets side by side, as text.
 
-use super::rules::Rules;
+use super::rules::{Kind, Rules};
 use crate::dissect::Field;
 use crate::dissect::slot::Slot;
 use std::fmt::Write;
@@ -65,16 +65,23 @@ pub(super) fn align<const N: usize>(before: &[Field], after: &[Field], rules: &R
     let value = |fields: &[Field], (depth, slot)| {
         fields.iter().find(|f| (f.depth, f.slot) == (depth, slot)).map(|f| f.value.clone())
     };
+    let kind = kind_of(before, after);
     let row = |place: (u8, Slot)| {
         let (before, after) = (value(before, place), value(after, place));
         let rule = if before == after {
             String::new()
         } else {
-            rules.of(place.1, place.0, before.as_deref().unwrap_or_default())
+            rules.of(place.1, place.0, before.as_deref().unwrap_or_default(), kind)
         };
         Row { depth: place.0, slot: place.1, before, after, rule }
     };
     places.into_iter().map(row).collect()
+}
+
+fn kind_of(before: &[Field], after: &[Field]) -> Kind {
+    let mut outer = before.iter().chain(after).filter(|f| f.depth == 0);
+    let fragment = outer.clone().any(|f| f.slot == Slot::Options && f.value.contains("fragment"));
+    Kind { fragment, icmp: outer.any(|f| f.slot == Slot::IcmpType) }
 }
 
 /// The rows as a table; what has changed is marked.
