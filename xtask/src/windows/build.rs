@@ -57,8 +57,8 @@ fn packages() -> Vec<String> {
     CRATES.iter().filter(|c| root().join(c).exists()).map(|c| format!("-p{c}")).collect()
 }
 
-/// The release program. Returns its path. The same sources give the same bytes wherever they lie: no path of this
-/// machine and no time is in it.
+/// The release program. Returns its path. No time is in it. Two builds differ in the order of their imports: the
+/// linker sorts them by the names of rustc's temporary folders, which are random.
 pub(crate) fn release() -> Result<PathBuf> {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let flags = [
