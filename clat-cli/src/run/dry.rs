@@ -11,6 +11,7 @@ use crate::control::paths::StateDir;
 use crate::control::protocol::{Answer, Request};
 use crate::exit::Exit;
 use crate::platform::current;
+use crate::status::model::CANNOT_START;
 use clat_engine::TranslatorParams;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -32,8 +33,10 @@ pub(super) fn run(settings: Settings, args: &RunArgs) -> anyhow::Result<Exit> {
         writeln!(out, "open the device {}, and touch nothing else (--no-configure)", settings.tun)?;
         return Ok(Exit::Success);
     }
+    // One that cannot begin has changed nothing.
     if let Ok(Asked::Answer(Answer::Status(running))) =
         client::ask(&StateDir::here(settings.state_dir.as_deref()), Request::Status)
+        && running.reason != CANNOT_START
     {
         let pid = running.pid;
         writeln!(out, "an instance (process {pid}) is at work: `clat-cli status` shows what it has changed")?;
