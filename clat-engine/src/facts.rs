@@ -211,12 +211,12 @@ impl Facts {
     }
 
     pub(crate) fn put_default6(&mut self, route: DefaultRoute6) {
-        let fitted = self.defaults6.put(route, |r| (r.ifindex, r.router) == (route.ifindex, route.router));
+        let fitted = self.defaults6.put(route, |r| *r == route);
         self.note(fitted, "IPv6 default routes");
     }
 
     pub(crate) fn remove_default6(&mut self, route: DefaultRoute6) {
-        self.defaults6.remove(|r| (r.ifindex, r.router) == (route.ifindex, route.router));
+        self.defaults6.remove(|r| *r == route);
     }
 
     pub(crate) fn put_other(&mut self, ifindex: IfIndex, other: Option<OtherClat>) {
@@ -356,7 +356,7 @@ impl Facts {
         };
         while let Some(next) = of_link().filter(|r| Some(*r) > last).min() {
             last = Some(next);
-            if routers.push(next.1).is_err() {
+            if !routers.contains(&next.1) && routers.push(next.1).is_err() {
                 break;
             }
         }

@@ -5,7 +5,7 @@
 
 mod sim;
 
-use clat_engine::{AddressState, Input, OtherClat, Reason, State};
+use clat_engine::{AddressState, DefaultRoute6, Input, OtherClat, Reason, State};
 use sim::net::{Router, SimLink};
 use sim::scene::{ETH, P1, P2, WIFI, active, dns_link, frames, ra_link};
 use sim::{World, assert_snapshot, config};
@@ -23,6 +23,25 @@ fn router_withdraws_the_prefix_and_announces_it_again() {
     world.run(1000);
     assert_eq!(world.state(), State::Active);
     assert_snapshot("prefix_withdrawn_and_back", &world.lines());
+}
+
+/// A network manager takes a route over from the kernel: its own comes with another metric, the kernel's goes.
+#[test]
+fn a_route_that_another_program_takes_over_is_no_lost_uplink() {
+    let mut world = active(config(), ra_link());
+    let before = world.links[&ETH].routers[0].route(ETH);
+    world.trace.clear();
+    let after = DefaultRoute6 { metric: before.metric - 1, ..before };
+    world.tell(Input::Default6(after));
+    world.run(100);
+    assert_eq!(world.engine.status().uplink.unwrap().metric, after.metric);
+    world.tell(Input::Default6Gone(before));
+    world.run(5000);
+    assert_eq!(world.state(), State::Active);
+    assert!(!world.lines().contains("transition"), "{}", world.lines());
+    world.tell(Input::Default6Gone(after));
+    world.run(100);
+    assert_eq!(world.state(), State::Stale);
 }
 
 #[test]
