@@ -1,7 +1,7 @@
 //! What the shell sees and tells.
 
 use crate::wire::icmp6::kind;
-use crate::{Config, IfIndex, Mac, StepId};
+use crate::{Config, IfIndex, Mac, Returned, StepId};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What the shell sees and tells.
@@ -48,9 +48,9 @@ pub enum Input<'a> {
     Default4(DefaultRoute4),
     /// An IPv4 default route disappeared.
     Default4Gone(DefaultRoute4),
-    /// An IPv6 default route appeared or changed.
+    /// An IPv6 default route appeared. One whose metric changed is gone and comes anew.
     Default6(DefaultRoute6),
-    /// An IPv6 default route disappeared; the metric is not compared.
+    /// An IPv6 default route disappeared.
     Default6Gone(DefaultRoute6),
     /// The recursive resolvers of a link, all of them, best first.
     Resolvers {
@@ -113,13 +113,9 @@ pub enum Input<'a> {
         /// The IPv6 MTU in bytes.
         mtu: u32,
     },
-    /// How many packets came back from under the PREF64 since the start. Optional; growth is evidence for the
-    /// self-test.
-    Returned(u64),
-
-    /// How many fragments of ICMPv6 messages for the CLAT's address the translator has dropped since the start (RFC 7915
-    /// section 5.2). Optional: growth is the answer to an echo of the full size that the NAT64 cuts.
-    IcmpFragments(u64),
+    /// What came back from under the PREF64 while a translator was in force. Optional; to be told before
+    /// [`Input::Timer`], since it may be the answer that the self-test is about to miss.
+    Returned(Returned),
     /// Another program's CLAT is translating on a link, or, with `None`, is not any more.
     OtherClat {
         /// The link.

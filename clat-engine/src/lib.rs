@@ -37,6 +37,7 @@ mod choose;
 mod config;
 mod discovery;
 pub mod engine;
+pub mod evidence;
 mod facts;
 mod input;
 mod mtu;
@@ -56,6 +57,7 @@ mod wire;
 pub use action::{Action, DnsQuery, Icmpv6Out, Probe, TranslatorParams};
 pub use config::{ClatV6, Config, ReturnPath};
 pub use engine::Engine;
+pub use evidence::Returned;
 pub use input::{
     Address6, AddressState, DadOutcome, DefaultRoute4, DefaultRoute6, DnsOutcome, Icmpv6In, Input, Link,
     LinkKind, OtherClat, ProbeAnswer, StepError, StepErrorKind,

@@ -12,6 +12,7 @@
 //! A silent first leg alone proves nothing (routers may not answer): it names the culprit when the second
 //! is silent too. Packets that come back from under the PREF64 are as good as an answer of the second.
 
+use crate::evidence::{Growth, Returned};
 use crate::{Instant, Probe, ProbeAnswer, SelfTest, SelfTestLeg};
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -69,10 +70,10 @@ pub(crate) struct SelfTester {
     first: u16,
     router_answered: bool,
     echo_replied: bool,
-    /// Packets that came back so far, and when the run began.
-    returned: (u64, u64),
-    /// Fragments of ICMPv6 messages that came so far, and when the leg of the full size began.
-    fragments: (u64, u64),
+    /// Packets that came back since the last result.
+    returned: Growth,
+    /// Fragments of ICMPv6 messages that came since the leg of the full size began.
+    fragments: Growth,
     failures: u8,
     successes: u8,
     pub(crate) last: Option<SelfTest>,
@@ -86,8 +87,8 @@ impl SelfTester {
             first: 0,
             router_answered: false,
             echo_replied: false,
-            returned: (0, 0),
-            fragments: (0, 0),
+            returned: Growth::new(),
+            fragments: Growth::new(),
             failures: 0,
             successes: 0,
             last: None,
@@ -99,7 +100,7 @@ impl SelfTester {
         self.phase = Phase::Waiting(now + START);
         (self.failures, self.successes) = (0, 0);
         self.last = None;
-        self.returned.1 = self.returned.0;
+        self.returned.begin();
     }
 
     /// Translation ended.
@@ -140,7 +141,7 @@ impl SelfTester {
         }
         match leg {
             Leg::Router => Ok(self.send(now, Leg::Nat64, 0, subject)),
-            Leg::Nat64 if self.packets_return() => Err(self.end(now, None)),
+            Leg::Nat64 if self.returned.grew() => Err(self.end(now, None)),
             Leg::Nat64 if self.router_answered => Err(self.end(now, Some(SelfTestLeg::Nat64Silent))),
             Leg::Nat64 => Err(self.end(now, Some(SelfTestLeg::NoNdAnswer))),
             Leg::FullSize => Err(self.end(now, Some(SelfTestLeg::MtuBlackHole))),
@@ -163,7 +164,7 @@ impl SelfTester {
         let full = u16::try_from(subject.v4_mtu).unwrap_or(u16::MAX);
         let size = if leg == Leg::FullSize { full } else { SMALL };
         if leg == Leg::FullSize && sent == 0 {
-            self.fragments.1 = self.fragments.0;
+            self.fragments.begin();
         }
         Probe { sequence: self.sequence, target: subject.target.unwrap_or(well_known), ttl, size }
     }
@@ -193,24 +194,14 @@ impl SelfTester {
         }
     }
 
-    /// Packets that came back from under the PREF64 since the start: growth is evidence.
-    pub(crate) fn traffic(&mut self, now: Instant, returned: u64) -> Option<SelfTest> {
-        self.returned.0 = returned;
+    /// What came back since the start: growth refutes silence, and answers an echo of the full size.
+    pub(crate) fn returned(&mut self, now: Instant, returned: Returned) -> Option<SelfTest> {
+        self.returned.tell(returned.packets);
+        self.fragments.tell(returned.icmp_fragments);
         let silent = |leg| matches!(leg, Some(SelfTestLeg::Nat64Silent | SelfTestLeg::NoNdAnswer));
-        let refuted = self.last.is_some_and(|l| silent(l.failed));
-        (refuted && self.packets_return()).then(|| self.end(now, None))
-    }
-
-    /// Fragments of ICMPv6 messages that came since the start: an answer to the echo of the full size, cut on the way.
-    pub(crate) fn fragments(&mut self, now: Instant, came: u64) -> Option<SelfTest> {
-        self.fragments.0 = came;
+        let refuted = self.last.is_some_and(|l| silent(l.failed)) && self.returned.grew();
         let waits = matches!(self.phase, Phase::Testing { leg: Leg::FullSize, .. });
-        (waits && came > self.fragments.1).then(|| self.end(now, None))
-    }
-
-    /// Whether packets came back from under the PREF64 since the last result.
-    const fn packets_return(&self) -> bool {
-        self.returned.0 > self.returned.1
+        (refuted || waits && self.fragments.grew()).then(|| self.end(now, None))
     }
 
     fn end(&mut self, now: Instant, failed: Option<SelfTestLeg>) -> SelfTest {
@@ -225,7 +216,7 @@ impl SelfTester {
             grow(REPEAT, self.successes - 1, LONGEST_REPEAT)
         };
         self.phase = Phase::Waiting(now + pause);
-        self.returned.1 = self.returned.0;
+        self.returned.begin();
         let result = SelfTest { at: now, failed };
         self.last = Some(result);
         result
@@ -310,14 +301,15 @@ mod tests {
     fn rfc7915_section_4_an_answer_that_the_nat64_cuts_is_an_answer() {
         let mut tester = SelfTester::new();
         tester.start(Instant::default());
-        assert_eq!(tester.fragments(Instant::default(), 7), None, "nothing was asked");
+        let cut = |icmp_fragments| Returned { packets: 0, icmp_fragments };
+        assert_eq!(tester.returned(Instant::default(), cut(7)), None, "nothing was asked");
         let Some(Ok(small)) = tester.poll(Instant::from_millis(100), &subject()) else { panic!() };
-        assert_eq!(tester.fragments(Instant::from_millis(110), 9), None, "a small echo comes back whole");
+        assert_eq!(tester.returned(Instant::from_millis(110), cut(9)), None, "a small echo comes back whole");
         let reply = ProbeAnswer { sequence: small.sequence, from: small.target, echo_reply: true };
         let Some(Ok(full)) = tester.answered(Instant::from_millis(120), &reply, &subject()) else { panic!() };
         assert_eq!(full.size, 1472);
-        assert_eq!(tester.fragments(Instant::from_millis(130), 9), None, "those came before");
-        assert_eq!(tester.fragments(Instant::from_millis(140), 10).map(|r| r.failed), Some(None));
+        assert_eq!(tester.returned(Instant::from_millis(130), cut(9)), None, "those came before");
+        assert_eq!(tester.returned(Instant::from_millis(140), cut(10)).map(|r| r.failed), Some(None));
     }
 
     #[test]
@@ -330,12 +322,13 @@ mod tests {
                 tester.poll(now, &subject())?.err().map(|result| result.failed)
             })
         };
-        assert_eq!(tester.traffic(Instant::default(), 0), None);
+        assert_eq!(tester.returned(Instant::default(), Returned::default()), None);
         assert_eq!(until_a_result(&mut tester), Some(Some(SelfTestLeg::NoNdAnswer)));
+        let came = |packets| Returned { packets, icmp_fragments: 0 };
         let now = tester.last.unwrap().at;
-        assert_eq!(tester.traffic(now, 0), None, "nothing came back");
-        assert_eq!(tester.traffic(now, 5).map(|r| r.failed), Some(None));
-        assert_eq!(tester.traffic(now, 9), None, "nothing to refute");
+        assert_eq!(tester.returned(now, came(0)), None, "nothing came back");
+        assert_eq!(tester.returned(now, came(5)).map(|r| r.failed), Some(None));
+        assert_eq!(tester.returned(now, came(9)), None, "nothing to refute");
     }
 
     #[test]
@@ -343,7 +336,12 @@ mod tests {
         let mut tester = SelfTester::new();
         tester.start(Instant::default());
         assert!(matches!(tester.poll(Instant::from_millis(100), &subject()), Some(Ok(_))));
-        assert_eq!(tester.traffic(Instant::from_millis(200), 5), None, "the full size is still to be tested");
+        let five = Returned { packets: 5, icmp_fragments: 0 };
+        assert_eq!(
+            tester.returned(Instant::from_millis(200), five),
+            None,
+            "the full size is still to be tested"
+        );
     }
 
     #[test]

@@ -2,11 +2,9 @@
 
 use crate::recent::{Dropped, Recent};
 use clat_core::{ClatMap, DropReason, Translator};
+use clat_engine::evidence;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// The protocol number of ICMPv6.
-const ICMPV6: u8 = 58;
 
 /// The translator of one host.
 pub type HostTranslator = Translator<ClatMap>;
@@ -121,7 +119,7 @@ impl Counters {
             self.v4_to_v6.count(bytes);
         } else {
             self.v6_to_v4.count(bytes);
-            if packet.get(6) != Some(&ICMPV6) {
+            if evidence::is_answer(packet) {
                 add(&self.returned, 1);
             }
         }
@@ -132,7 +130,7 @@ impl Counters {
         if let Some(counter) = self.drops.get(reason as usize) {
             add(counter, 1);
         }
-        if reason == DropReason::FragmentedIcmp && packet.first().is_some_and(|byte| byte >> 4 == 6) {
+        if evidence::is_cut_answer(reason, packet) {
             add(&self.icmp_fragments, 1);
         }
     }

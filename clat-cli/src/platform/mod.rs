@@ -18,7 +18,8 @@ use crate::control::protocol::{Answer, Request};
 use crate::status::model::{Counters, Device, Dropped};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, Step, StepError, StepId, TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, Returned, Step, StepError, StepId,
+    TranslatorParams,
 };
 
 /// What happened while the control thread waited.
@@ -109,9 +110,9 @@ pub(crate) trait Host {
     fn device(&self) -> Option<Device>;
     /// What the data threads counted.
     fn counters(&self) -> Counters;
-    /// Fragments of ICMPv6 messages among what the data threads of this device dropped.
-    fn icmp_fragments(&self) -> u64 {
-        0
+    /// What the data threads of this device saw come back.
+    fn returned(&self) -> Returned {
+        Returned::default()
     }
     /// What the data threads dropped last.
     fn last_drops(&self) -> Vec<Dropped>;

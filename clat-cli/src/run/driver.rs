@@ -32,8 +32,6 @@ pub(crate) struct Driver<H> {
     todo: VecDeque<Action>,
     /// The parameters in force.
     active: Option<TranslatorParams>,
-    /// What the engine was told of [`Input::IcmpFragments`].
-    icmp_fragments: u64,
     /// Who is told when everything is undone.
     stopping: Vec<CallerId>,
     stop_by: Option<Instant>,
@@ -66,7 +64,6 @@ impl<H: Host> Driver<H> {
             args,
             todo: VecDeque::new(),
             active: None,
-            icmp_fragments: 0,
             stopping: Vec::new(),
             stop_by: None,
             finished: false,
@@ -139,19 +136,10 @@ impl<H: Host> Driver<H> {
             Event::Stop => mine.push(Mine::Stop),
         })?;
         if self.active.is_some() {
-            self.tell(Input::Returned(self.host.counters().returned));
+            self.tell(Input::Returned(self.host.returned()));
         }
-        self.tell_fragments();
         self.tell(Input::Timer);
         Ok(mine)
-    }
-
-    /// Before the timer: they may be the answer that the self-test is about to miss.
-    fn tell_fragments(&mut self) {
-        let came = self.host.icmp_fragments();
-        if std::mem::replace(&mut self.icmp_fragments, came) != came {
-            self.tell(Input::IcmpFragments(came));
-        }
     }
 
     fn tell(&mut self, input: Input<'_>) {

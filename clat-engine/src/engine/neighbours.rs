@@ -9,7 +9,8 @@ use crate::nd::router::{self, NextHop};
 use crate::selftest::Subject;
 use crate::wire::icmp6::{checksum_is_valid, kind, solicited_node};
 use crate::{
-    Action, DadOutcome, Icmpv6In, Icmpv6Out, IfIndex, Mac, Probe, ProbeAnswer, ReturnPath, SelfTest, Warning,
+    Action, DadOutcome, Icmpv6In, Icmpv6Out, IfIndex, Mac, Probe, ProbeAnswer, ReturnPath, Returned,
+    SelfTest, Warning,
 };
 use clat_core::Policy;
 use core::net::Ipv6Addr;
@@ -328,13 +329,8 @@ impl Engine {
         self.tested(due);
     }
 
-    pub(super) fn returned(&mut self, packets: u64) {
-        let found = self.tester.traffic(self.now, packets);
-        self.tested(found.map(Err));
-    }
-
-    pub(super) fn icmp_fragments(&mut self, came: u64) {
-        let found = self.tester.fragments(self.now, came);
+    pub(super) fn returned(&mut self, returned: Returned) {
+        let found = self.tester.returned(self.now, returned);
         self.tested(found.map(Err));
     }
 

@@ -11,7 +11,8 @@ use crate::platform::{Event, Host, Notice};
 use crate::status::model::{Counters, Device, Dropped};
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, Step, StepError, StepId, TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Input, Instant, Mac, Probe, Returned, Step, StepError, StepId,
+    TranslatorParams,
 };
 use clat_linux::plan::Plan;
 use rustix::time::{ClockId, clock_gettime};
@@ -167,8 +168,12 @@ impl Host for Linux {
         Some(device)
     }
 
-    fn icmp_fragments(&self) -> u64 {
-        self.data.as_ref().map_or(0, |data| data.totals().icmp_fragments)
+    fn returned(&self) -> Returned {
+        let totals = self.data.as_ref().map(DataPath::totals);
+        totals.map_or_else(Returned::default, |t| Returned {
+            packets: t.returned,
+            icmp_fragments: t.icmp_fragments,
+        })
     }
 
     fn counters(&self) -> Counters {

@@ -9,9 +9,8 @@ use crate::status::model::{Counters, Device, Dropped};
 use anyhow::bail;
 use clat_core::Policy;
 use clat_engine::{
-    DnsQuery, Icmpv6Out, IfIndex, Instant, Mac, Probe, Step, StepError, StepId, TranslatorParams,
+    DnsQuery, Icmpv6Out, IfIndex, Instant, Mac, Probe, Returned, Step, StepError, StepId, TranslatorParams,
 };
-use clat_windows::data::DataPath;
 use clat_windows::{facts, secret, system};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
@@ -160,9 +159,12 @@ impl Host for Windows {
         self.data.as_ref().map(data::device)
     }
 
-    fn icmp_fragments(&self) -> u64 {
-        let count = |data: &DataPath| data.counters().icmp_fragments.load(Ordering::Relaxed);
-        self.data.as_ref().map_or(0, count)
+    fn returned(&self) -> Returned {
+        let Some(data) = &self.data else { return Returned::default() };
+        let counted = data.counters();
+        let [packets, icmp_fragments] =
+            [&counted.returned, &counted.icmp_fragments].map(|counter| counter.load(Ordering::Relaxed));
+        Returned { packets, icmp_fragments }
     }
 
     fn counters(&self) -> Counters {
