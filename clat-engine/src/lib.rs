@@ -62,6 +62,7 @@ pub use input::{
     Address6, AddressState, DadOutcome, DefaultRoute4, DefaultRoute6, DnsOutcome, Icmpv6In, Input, Link,
     LinkKind, OtherClat, ProbeAnswer, StepError, StepErrorKind,
 };
+pub use prefixes::is_plausible;
 pub use reason::{Reason, Warning};
 pub use state::State;
 pub use status::{Pref64Status, Provenance, SelfTest, SelfTestLeg, Status, Uplink};

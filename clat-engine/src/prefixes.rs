@@ -164,7 +164,8 @@ impl Pref64Table {
 }
 
 /// Whether a NAT64 could have the prefix: global or unique local unicast.
-pub(crate) fn is_plausible(prefix: Pref64) -> bool {
+#[must_use]
+pub fn is_plausible(prefix: Pref64) -> bool {
     let addr = prefix.prefix();
     let [first, ..] = addr.segments();
     let special = addr.is_unspecified() || addr.is_multicast() || addr.is_unicast_link_local();

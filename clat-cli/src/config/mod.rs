@@ -4,6 +4,7 @@ pub(crate) mod file;
 
 use crate::cli::{RunArgs, Source, Speed};
 use crate::exit::usage;
+use crate::setup::check_addresses;
 use crate::translate::refuse_same;
 use clat_core::{Policy, Pref64, PrivateV4, Tos, UdpZero};
 use file::{File, PrivateIpv4, UdpZeroChecksum};
@@ -238,12 +239,7 @@ impl Settings {
                 self.tun
             )));
         }
-        if let Some(v4) = self.clat_v4.filter(|v4| !usable_v4(*v4)) {
-            return Err(usage(format!("--clat-v4 {v4}: no address that a host can have")));
-        }
-        if let Some(v6) = self.clat_v6.filter(|v6| !usable_v6(*v6)) {
-            return Err(usage(format!("--clat-v6 {v6}: no global unicast address")));
-        }
+        check_addresses(self.pref64, self.clat_v4, self.clat_v6)?;
         if self.clat_v6.is_some() && self.clat_prefix.is_some() {
             return Err(usage("clat-v6 and clat-prefix: one of them, not both"));
         }
@@ -260,18 +256,6 @@ impl Settings {
 fn usable_name(name: &str) -> bool {
     let bad = |c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control();
     (1..16).contains(&name.len()) && name != "." && name != ".." && !name.contains(bad)
-}
-
-fn usable_v4(v4: Ipv4Addr) -> bool {
-    !(v4.is_unspecified()
-        || v4.is_loopback()
-        || v4.is_multicast()
-        || v4.is_broadcast()
-        || v4.octets()[0] == 0)
-}
-
-const fn usable_v6(v6: Ipv6Addr) -> bool {
-    !(v6.is_unspecified() || v6.is_loopback() || v6.is_multicast() || v6.is_unicast_link_local())
 }
 
 fn policy(file: &File) -> Policy {
