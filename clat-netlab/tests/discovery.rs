@@ -3,11 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{answers, download};
+use clat_netlab::client::answers;
 use clat_netlab::dns::Dns64;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::need::say;
 use clat_netlab::ra::Pio;
+use clat_netlab::scenes::works;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need};
 use rustix::process::Signal;
@@ -16,15 +17,9 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
-const LIMIT: Duration = Duration::from_secs(20);
 
 fn other() -> Pref64 {
     "3fff:64::/64".parse().expect("a PREF64")
-}
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(3)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
 }
 
 /// Looks again and again for a while: it must not be active.

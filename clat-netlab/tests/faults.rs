@@ -3,8 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::{Clat, clat_cli};
-use clat_netlab::client::{answers, download};
+use clat_netlab::client::download;
 use clat_netlab::lab::SERVER_V4;
+use clat_netlab::scenes::works;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, Ns, need};
 use rustix::process::Signal;
@@ -14,11 +15,6 @@ use std::time::Duration;
 
 const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
-}
 
 fn nft(ns: &Ns, script: &str) -> Result<()> {
     let out = ns.output("nft", &[script])?;

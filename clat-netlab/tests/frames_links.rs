@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{answers, download};
+use clat_netlab::client::answers;
 use clat_netlab::lab::{PREFIX, SERVER_V4};
 use clat_netlab::proc::Daemon;
 use clat_netlab::ra::{Pio, RaConfig, RaSender};
+use clat_netlab::scenes::works;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need, wait_for};
 use rustix::process::Signal;
@@ -18,11 +19,6 @@ use std::time::{Duration, Instant};
 const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
 const LIMIT: Duration = Duration::from_secs(20);
 const FRAMES: [&str; 4] = ["--source", "pcap", "--uplink", "up0"];
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
-}
 
 fn is_active(status: &Value) -> bool {
     status["state"] == "active"

@@ -4,29 +4,20 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{Transfer, answers, download};
 use clat_netlab::judge::Judge;
-use clat_netlab::lab::{EDGE, PREFIX, SERVER_V4};
+use clat_netlab::lab::{EDGE, PREFIX};
 use clat_netlab::ra::{Pio, RaConfig, RaSender};
+use clat_netlab::scenes::{
+    download_survives_a_second_uplink_and_a_lost_carrier, on_uplink, uplink_is_cut_and_another_comes, works,
+};
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::{Lab, need, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::net::IpAddr;
 use std::time::Duration;
 
-const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
 const LIMIT: Duration = Duration::from_secs(20);
 const FRAMES: [&str; 2] = ["--source", "pcap"];
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
-}
-
-fn on_uplink(status: &Value, dev: &str) -> bool {
-    status["state"] == "active" && status["uplink"]["name"] == dev
-}
 
 /// The packet sockets that hear everything of the interface: one for messages, one for packets.
 fn ears(lab: &Lab, dev: &str) -> Result<usize> {
@@ -56,23 +47,9 @@ fn the_uplink_is_cut_and_another_comes() -> Result<()> {
     let before = Snapshot::take(&lab.host)?;
     let judge = Judge::new(&[&lab.host, &lab.inet])?;
     let mut clat = Clat::run(&lab, &FRAMES)?;
-    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
-    works(&lab)?;
-    ears_are(&lab, 2, 0)?;
-    let doomed = Transfer::start(&lab.host, SERVER, 10_000_000, 1_000_000)?;
-    lab.link_down(0)?;
-    lab.link_up(1)?;
-    let s = clat.wait_status("on up1", LIMIT, |s| on_uplink(s, "up1"))?;
-    ensure!(s["clat"]["ipv6"].as_str().is_some_and(|a| a.starts_with("2001:db8:b:")), "{s}");
-    works(&lab).context("the second uplink")?;
-    ears_are(&lab, 0, 2)?;
-    // Its address went with the first uplink: no translator can save this connection.
-    drop(doomed);
-    lab.link_down(1)?;
-    lab.link_up(0)?;
-    clat.wait_status("back on up0", LIMIT, |s| on_uplink(s, "up0"))?;
-    works(&lab).context("back on the first uplink")?;
-    ears_are(&lab, 2, 0)?;
+    uplink_is_cut_and_another_comes(&lab, &mut clat, |dev| {
+        ears_are(&lab, usize::from(dev == "up0") * 2, usize::from(dev == "up1") * 2)
+    })?;
     ensure!(lab.host.sysctl("ipv6/conf/all/forwarding")? == "0", "forwarding is on");
     clat.stop(Signal::TERM)?;
     ears_are(&lab, 0, 0)?;
@@ -109,21 +86,7 @@ fn a_download_survives_a_second_uplink_and_a_lost_carrier() -> Result<()> {
     }
     let lab = Lab::builder().two_uplinks().ra_pref64(Pref64::WELL_KNOWN).build()?;
     let mut clat = Clat::run(&lab, &FRAMES)?;
-    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
-    let address = lab.address_seen()?;
-    let transfer = Transfer::start(&lab.host, SERVER, 5_000_000, 1_000_000)?;
-    std::thread::sleep(Duration::from_millis(300));
-    lab.link_up(1)?;
-    std::thread::sleep(Duration::from_millis(500));
-    ensure!(on_uplink(&clat.status()?, "up0"), "a second uplink is no reason to leave the first");
-    lab.link_down(1)?;
-    lab.carrier(0, false)?;
-    std::thread::sleep(Duration::from_millis(700));
-    lab.carrier(0, true)?;
-    transfer.finish()?;
-    clat.wait_status("on up0", LIMIT, |s| on_uplink(s, "up0"))?;
-    ensure!(lab.address_seen()? == address, "the CLAT's address changed on the same network");
-    Ok(())
+    download_survives_a_second_uplink_and_a_lost_carrier(&lab, &mut clat)
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{Transfer, answers, download};
+use clat_netlab::client::{Transfer, answers};
 use clat_netlab::judge::Judge;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::proc::Daemon;
+use clat_netlab::scenes::works;
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::tayga::Tayga;
 use clat_netlab::{Lab, need, wait_for};
@@ -21,11 +22,6 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 fn lab() -> Result<Lab> {
     Lab::builder().ra_pref64(Pref64::WELL_KNOWN).without_resolver().build()
-}
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
 }
 
 /// Runs it until it is active or has ended, then ends it. Whether it became active, and what it said.

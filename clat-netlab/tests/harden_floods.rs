@@ -4,25 +4,19 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{answers, download};
 use clat_netlab::lab::SERVER_V4;
+use clat_netlab::scenes::works;
 use clat_netlab::{Lab, Ns, need};
 use rustix::process::Signal;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
-const LIMIT: Duration = Duration::from_secs(20);
 /// RFC 4443 section 2.4 (f): errors a second and at once, for each queue of the device.
 const ERRORS_A_SECOND: u64 = 100;
 const ERRORS_AT_ONCE: u64 = 50;
 /// What one thread's allocator takes from the kernel at a time, in KiB.
 const GROWTH_KIB: u64 = 256;
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(5)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
-}
 
 /// Echoes as fast as they go, whatever comes back.
 fn flood(ns: &Ns, more: &[&str], to: &str) -> Result<()> {

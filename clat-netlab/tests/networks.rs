@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result, ensure};
 use clat_core::Pref64;
 use clat_netlab::clat::Clat;
-use clat_netlab::client::{Transfer, answers, curl, download, udp_echo};
+use clat_netlab::client::{Transfer, answers, curl, udp_echo};
 use clat_netlab::judge::Judge;
 use clat_netlab::lab::SERVER_V4;
 use clat_netlab::ra::{RaConfig, RaSender};
+use clat_netlab::scenes::works;
 use clat_netlab::servers::{Servers, pattern};
 use clat_netlab::snapshot::Snapshot;
 use clat_netlab::tayga::start_as_clat;
@@ -17,11 +18,6 @@ use std::time::Duration;
 
 const SERVER: IpAddr = IpAddr::V4(SERVER_V4);
 const LIMIT: Duration = Duration::from_secs(20);
-
-fn works(lab: &Lab) -> Result<()> {
-    ensure!(answers(&lab.host, SERVER, Duration::from_secs(3)), "no answer from {SERVER}");
-    download(&lab.host, SERVER, 200_000, LIMIT)
-}
 
 #[test]
 fn a_program_of_the_host_is_reached_from_the_ipv4_internet() -> Result<()> {
