@@ -31,6 +31,8 @@ mod pcap;
 #[cfg(any(target_os = "linux", windows))]
 mod platform;
 #[cfg(any(target_os = "linux", windows))]
+mod replay;
+#[cfg(any(target_os = "linux", windows))]
 mod run;
 mod setup;
 #[cfg(any(target_os = "linux", windows))]

@@ -1,11 +1,12 @@
 //! The device and its data thread. An adapter that is removed is made again, without an end of the service.
 
+use crate::any_ring::AnyRing;
 use crate::device::{Device, DeviceError, Library, Stop};
 use crate::frames::link::{DataWire, Link};
 use crate::frames::ring::FrameRing;
 use crate::iphlp::{Family, Luid};
 use crate::live::{Counters, HostTranslator, Live, View};
-use crate::ring::{Ended, Pump, Ring, RingError};
+use crate::ring::{Ended, Pump, RingError};
 use crate::tap::Tap;
 use std::io;
 use std::sync::Arc;
@@ -88,17 +89,7 @@ impl DataPath {
     /// Why the data thread ended by itself, if it did. It announces its end a moment before it is over: that
     /// moment is waited for.
     pub fn ended(&mut self) -> Option<Ended> {
-        const MOMENTS: u32 = 100;
-        let over = |t: &JoinHandle<Ended>| t.is_finished();
-        for _ in 0..MOMENTS {
-            if self.thread.as_ref().is_none_or(over) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let thread = self.thread.take_if(|t| t.is_finished())?;
-        // A panic of the data thread is an end like the loss of the adapter.
-        Some(thread.join().unwrap_or(Ended::Adapter(RingError::Corrupt)))
+        ended(&mut self.thread)
     }
 
     /// Nobody is behind the adapter: no duplicate detection, no Router Discovery. It lasts as long as the adapter.
@@ -172,20 +163,36 @@ impl Running {
         let mut session = device.session(stop.clone())?;
         let (view, counters) = (View::new(Arc::clone(live)), Arc::clone(counters));
         let thread = match link {
-            None => pump(session, view, tap, counters, on_end),
+            None => pump(AnyRing::Device(session), view, tap, counters, on_end),
             Some(link) => {
                 let wire = DataWire::open(link)?;
                 session.wake_for(&wire.events());
-                pump(FrameRing::new(session, wire), view, tap, counters, on_end)
+                let ring = AnyRing::Frames(Box::new(FrameRing::new(session, wire)));
+                pump(ring, view, tap, counters, on_end)
             }
         };
         Ok(Self { device, thread: thread.map_err(DeviceError::Thread)?, stop })
     }
 }
 
+/// Why a data thread ended by itself, if it did.
+pub(crate) fn ended(thread: &mut Option<JoinHandle<Ended>>) -> Option<Ended> {
+    const MOMENTS: u32 = 100;
+    let over = |t: &JoinHandle<Ended>| t.is_finished();
+    for _ in 0..MOMENTS {
+        if thread.as_ref().is_none_or(over) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let thread = thread.take_if(|t| t.is_finished())?;
+    // A panic of the data thread is an end like the loss of the adapter.
+    Some(thread.join().unwrap_or(Ended::Adapter(RingError::Corrupt)))
+}
+
 /// Starts the data thread over a ring.
-fn pump<R: Ring + Send + 'static>(
-    ring: R,
+pub(crate) fn pump(
+    ring: AnyRing,
     view: View,
     tap: Option<Box<dyn Tap>>,
     counters: Arc<Counters>,

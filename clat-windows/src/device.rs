@@ -11,6 +11,7 @@ use std::io::Read;
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Shown in the adapter's properties.
 const TUNNEL_TYPE: &str = "CLAT";
@@ -166,7 +167,7 @@ impl Stop {
 
     /// Waits for the request, at most this long; true when it was made.
     #[must_use]
-    pub fn wait(&self, timeout: std::time::Duration) -> bool {
+    pub fn wait(&self, timeout: Duration) -> bool {
         self.0.wait(timeout)
     }
 }
@@ -221,8 +222,8 @@ impl Ring for Session {
         Ok(())
     }
 
-    fn wait(&mut self) -> Wake {
-        match event::wait_any(&self.stop.0, &self.wakes) {
+    fn wait(&mut self, limit: Option<Duration>) -> Wake {
+        match event::wait_any(&self.stop.0, &self.wakes, limit) {
             Ok(true) => Wake::Readable,
             Ok(false) => Wake::Stop,
             Err(code) => Wake::Failed(code),

@@ -6,7 +6,7 @@
 //! wintun.dll may be loaded), [`ring`] (ring size and the data path over any ring), [`frames`] (the same with IPv6 as
 //! frames), [`tap`] (a look at each packet).
 //!
-//! Windows only: `device` (the Wintun adapter). All `unsafe` is in `sys`.
+//! Windows only: `device` (the Wintun adapter), `player` (a capture in place of the network). All `unsafe` is in `sys`.
 
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
@@ -26,6 +26,24 @@ pub mod sddl;
 pub mod tap;
 pub mod win32;
 
+// What a card would have finished is finished by the same sources as on Linux, which need nothing of Linux.
+#[path = "../../clat-linux/src/checksum.rs"]
+mod checksum;
+#[allow(dead_code)] // merging, which Wintun has no use for, needs more of it
+#[path = "../../clat-linux/src/headers.rs"]
+mod headers;
+#[allow(unreachable_pub)] // open to others there
+#[path = "../../clat-linux/src/segment.rs"]
+mod segment;
+#[cfg(test)]
+#[allow(dead_code, clippy::cast_possible_truncation)]
+#[path = "../../clat-linux/src/testing.rs"]
+mod testing;
+#[path = "../../clat-linux/src/frames/unfinished.rs"]
+mod unfinished;
+
+#[cfg(windows)]
+mod any_ring;
 #[cfg(windows)]
 pub mod data;
 #[cfg(windows)]
@@ -48,6 +66,8 @@ pub mod netcfg;
 pub mod pipe;
 #[cfg(windows)]
 pub mod plan;
+#[cfg(windows)]
+pub mod player;
 #[cfg(windows)]
 pub mod secret;
 #[cfg(windows)]

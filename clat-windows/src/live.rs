@@ -70,6 +70,8 @@ pub struct Counters {
     pub replies: AtomicU64,
     /// Packets that found the driver's ring full.
     pub ring_full: AtomicU64,
+    /// The host's own link-local chatter on the adapter (router solicitation, MLD, IGMP).
+    pub noise: AtomicU64,
     /// Packets that came in while no translator was in force.
     pub idle: AtomicU64,
     /// Fragments of ICMPv6 messages among the dropped packets.
@@ -86,6 +88,7 @@ impl Default for Counters {
             returned: AtomicU64::new(0),
             replies: AtomicU64::new(0),
             ring_full: AtomicU64::new(0),
+            noise: AtomicU64::new(0),
             idle: AtomicU64::new(0),
             icmp_fragments: AtomicU64::new(0),
             drops: [const { AtomicU64::new(0) }; DropReason::COUNT],

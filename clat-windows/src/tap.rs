@@ -3,6 +3,7 @@
 use clat_core::DropReason;
 use std::fmt::Debug;
 use std::io::IoSlice;
+use std::time::Duration;
 
 /// Which way a packet went through the adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,4 +21,9 @@ pub trait Tap: Debug + Send + 'static {
 
     /// The packet that was last received was dropped. An ICMP error in answer passes after this.
     fn dropped(&mut self, reason: DropReason);
+
+    /// What follows was seen at this time since the Unix epoch, and not at this moment: it is a recording.
+    fn at(&mut self, time: Duration) {
+        let _ = time;
+    }
 }

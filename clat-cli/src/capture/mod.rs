@@ -219,7 +219,6 @@ impl Tap for CaptureTap {
         self.dropped(reason);
     }
 
-    #[cfg(target_os = "linux")]
     fn at(&mut self, time: Duration) {
         self.at = Some(time);
     }

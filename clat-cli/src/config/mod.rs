@@ -46,7 +46,6 @@ pub(crate) struct Settings {
     /// Where IPv6 packets come from.
     pub source: Source,
     /// How fast a capture is replayed.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     pub speed: Speed,
     /// Open a device. A replay that goes into a capture needs none.
     pub device: bool,
@@ -205,9 +204,6 @@ impl Settings {
     fn check_source(&self) -> anyhow::Result<()> {
         match &self.source {
             Source::Routed => Ok(()),
-            Source::Replay(_) if !cfg!(target_os = "linux") => Err(usage(
-                "--source pcap:FILE is available on Linux only: `clat-cli translate` reads captures",
-            )),
             Source::Replay(file) => self.check_replay(file),
             Source::Pcap if cfg!(windows) && self.uplink.is_none() => {
                 Err(usage("--source pcap needs --uplink on Windows: the interface to speak frames on"))
@@ -339,9 +335,6 @@ mod tests {
             #[cfg(windows)]
             ("", "metrics = \"unix:/run/a\"", "127.0.0.1:PORT"),
             ("", "source = \"tap\"", "routed"),
-            #[cfg(not(target_os = "linux"))]
-            ("--source pcap:a.pcap", "", "translate"),
-            #[cfg(target_os = "linux")]
             ("--source pcap:a.pcap", "", "--pref64 and --clat-v6"),
             #[cfg(windows)]
             ("--source pcap", "", "--uplink"),
@@ -357,7 +350,6 @@ mod tests {
         }
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_replay_changes_no_host_and_opens_a_device_only_when_it_is_named_or_needed() {
         let replay = "--source pcap:a.pcap --pref64 64:ff9b::/96 --clat-v6 2001:db8::1";

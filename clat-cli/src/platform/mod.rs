@@ -32,7 +32,6 @@ pub(crate) enum Event<'a> {
     /// A facility is missing: what it costs, and what would bring it.
     Note(String),
     /// It cannot go on, and why.
-    #[cfg_attr(windows, allow(dead_code))] // an adapter that is lost is made again
     Fatal(String),
     /// The operator wants the configuration read again.
     Reload,

@@ -16,7 +16,7 @@ use crate::pcap::link::{self, Payload};
 use crate::pcap::{ReadError, Reader, Record};
 use crate::setup::{self, OfflineTranslator};
 use clat_core::{Offload, Parts, QueueState, Verdict};
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) use files::BoxRead;
 use files::Output;
 pub(crate) use files::open_input;
@@ -25,9 +25,9 @@ pub(crate) use files::refuse_same;
 use progress::Progress;
 use std::io::{self, Read};
 use std::time::Duration;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 pub(crate) use tally::Tally;
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", windows)))]
 use tally::Tally;
 
 /// Translates one capture into the other.

@@ -63,13 +63,13 @@ impl Tally {
     }
 
     /// Takes over what a data path counted.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     pub(crate) fn translated(&mut self, v4_to_v6: u64, v6_to_v4: u64, replies: u64) {
         (self.v4_to_v6, self.v6_to_v4, self.replies) = (v4_to_v6, v6_to_v4, replies);
     }
 
     /// Takes over what a data path dropped.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     pub(crate) fn dropped(&mut self, drops: impl Iterator<Item = (DropReason, u64)>) {
         self.drops = drops.collect();
     }

@@ -4,6 +4,7 @@ use super::Wire;
 use crate::ring::{Ring, RingError, Wake};
 use clat_engine::ethernet::{self, HEADER};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Frames of the wire that are passed over before the device gets its turn.
 const SKIPPED: usize = 64;
@@ -111,8 +112,8 @@ impl<R: Ring, W: Wire> Ring for FrameRing<R, W> {
         Ok(())
     }
 
-    fn wait(&mut self) -> Wake {
-        self.device.wait()
+    fn wait(&mut self, limit: Option<Duration>) -> Wake {
+        self.device.wait(limit)
     }
 }
 
@@ -144,7 +145,7 @@ mod tests {
             Ok(())
         }
 
-        fn wait(&mut self) -> Wake {
+        fn wait(&mut self, _: Option<Duration>) -> Wake {
             Wake::Stop
         }
     }

@@ -3,10 +3,14 @@
 //! [`Ring`] is what Wintun offers, without Windows: the pump is tested with a ring made of two queues.
 
 mod pump;
+mod replay;
 mod size;
 
 pub use pump::{Ended, Pump};
+pub use replay::{Begin, Pace, Packet as ReplayPacket, Recording, Replay};
 pub use size::CAPACITY;
+
+use std::time::Duration;
 
 /// Why a ring gives or takes no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +32,19 @@ pub enum Wake {
     Readable,
     /// Somebody asked the data thread to end.
     Stop,
+    /// Nothing more will come: the packets were those of a recording.
+    Over,
     /// The wait itself failed with this Win32 error code.
     Failed(u32),
+}
+
+/// When a packet of a recording was seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// Since the Unix epoch.
+    pub seen: Duration,
+    /// The recording's clock in milliseconds, which never goes back; it wraps.
+    pub clock_ms: u32,
 }
 
 /// A pair of packet rings shared with a driver.
@@ -52,8 +67,23 @@ pub trait Ring {
     /// `Full` when there is no room, anything else when the ring is of no use any more.
     fn send(&mut self, len: u16, fill: impl FnOnce(&mut [u8])) -> Result<(), RingError>;
 
-    /// Sleeps until there are packets or somebody asks for the end.
-    fn wait(&mut self) -> Wake;
+    /// Sleeps until there are packets or somebody asks for the end, at most for `limit`: then there may be packets too.
+    fn wait(&mut self, limit: Option<Duration>) -> Wake;
+
+    /// Packets come in at this moment, and the clock is the machine's.
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    /// Somebody may still answer what was sent.
+    fn speaks(&self) -> bool {
+        true
+    }
+
+    /// The moment of a recording that the packet received last belongs to.
+    fn moment(&self) -> Option<Moment> {
+        None
+    }
 }
 
 impl RingError {

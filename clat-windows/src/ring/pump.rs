@@ -25,6 +25,8 @@ const FULL_TRIES: u32 = 64;
 pub enum Ended {
     /// Somebody asked for it.
     Stopped,
+    /// The recording is at its end.
+    Over,
     /// The adapter is gone or its ring is of no use: open it again.
     Adapter(RingError),
 }
@@ -57,9 +59,10 @@ impl<R: Ring> Pump<R> {
             match self.busy(counters) {
                 Err(error) => return Ended::Adapter(error),
                 Ok(true) => {}
-                Ok(false) => match self.ring.wait() {
+                Ok(false) => match self.ring.wait(None) {
                     Wake::Readable => {}
                     Wake::Stop => return Ended::Stopped,
+                    Wake::Over => return Ended::Over,
                     Wake::Failed(code) => return Ended::Adapter(RingError::System(code)),
                 },
             }
@@ -98,13 +101,29 @@ impl<R: Ring> Pump<R> {
 
     #[allow(clippy::cast_possible_truncation)]
     fn tick(&mut self) {
-        self.state.tick(self.started.elapsed().as_millis() as u32);
+        if self.ring.is_live() {
+            self.state.tick(self.started.elapsed().as_millis() as u32);
+        }
     }
 
     fn packet(&mut self, packet: &[u8], counters: &Counters) -> Result<(), RingError> {
+        if let Some(moment) = self.ring.moment() {
+            self.state.tick(moment.clock_ms);
+            if let Some(tap) = &mut self.tap {
+                tap.at(moment.seen);
+            }
+        }
         if let Some(tap) = &mut self.tap {
             tap.packet(Passing::In, &[IoSlice::new(packet)]);
         }
+        if is_noise(packet) {
+            add(&counters.noise, 1);
+            return Ok(());
+        }
+        self.translate(packet, counters)
+    }
+
+    fn translate(&mut self, packet: &[u8], counters: &Counters) -> Result<(), RingError> {
         let Some(translator) = self.view.get() else {
             add(&counters.idle, 1);
             return Ok(());
@@ -116,10 +135,14 @@ impl<R: Ring> Pump<R> {
                 }
             }
             Verdict::Fragment(fragments) => {
+                let mut bytes = 0;
                 for parts in fragments {
                     if send(&mut self.ring, &mut self.tap, &parts, counters)? {
-                        counters.forwarded(packet, parts.len());
+                        bytes += parts.len();
                     }
+                }
+                if bytes > 0 {
+                    counters.forwarded(packet, bytes);
                 }
             }
             Verdict::Reply(parts, reason) => {
@@ -133,6 +156,21 @@ impl<R: Ring> Pump<R> {
             Verdict::Segment => {}
         }
         Ok(())
+    }
+}
+
+/// What the host says to a link that has nobody else on it: router solicitations, multicast listener messages, multicast
+/// of this link, link-local addresses.
+fn is_noise(packet: &[u8]) -> bool {
+    match packet.first().map(|b| b >> 4) {
+        Some(6) => {
+            let link_local =
+                |at: usize| matches!(packet.get(at..at + 2), Some([0xfe, b]) if b & 0xc0 == 0x80);
+            let link_multicast = matches!(packet.get(24..26), Some([0xff, b]) if b & 0x0f <= 2);
+            link_local(8) || link_multicast || link_local(24)
+        }
+        Some(4) => packet.get(9) == Some(&2) && matches!(packet.get(16..19), Some([224, 0, 0])),
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use clat_core::{ClatMap, Policy};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Two queues. `room` packets fit towards the driver, then it is full; `after` ends the session.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ impl Ring for &mut Fake {
         Ok(())
     }
 
-    fn wait(&mut self) -> Wake {
+    fn wait(&mut self, _: Option<Duration>) -> Wake {
         self.waits += 1;
         Wake::Stop
     }
@@ -152,4 +153,20 @@ fn a_tap_sees_each_packet_and_why_it_was_dropped() {
         seen,
         ["In 45 29", "Out 60 49", "In 45 29", "hop_limit", "Out 45 57", "In ff 20", "bad_version"]
     );
+}
+
+#[test]
+fn a_packet_that_leaves_in_fragments_counts_once_and_a_links_chatter_is_no_drop() {
+    let mut large = udp(3000);
+    // Without DF, and the checksum that belongs to it.
+    (large[6], large[10]) = (0, large[10].wrapping_add(0x40));
+    let mut solicitation = vec![0; 48];
+    (solicitation[0], solicitation[6], solicitation[24], solicitation[25]) = (0x60, 58, 0xff, 2);
+    let mut fake = Fake { incoming: [large, solicitation].into(), room: 9, ..Fake::default() };
+    let counters = Counters::default();
+    assert_eq!(Pump::new(&mut fake, View::new(live()), 1).run(&counters), Ended::Stopped);
+    let bytes = fake.sent.iter().map(|packet| packet.len() as u64).sum();
+    assert!(fake.sent.len() > 1);
+    assert_eq!(counters.v4_to_v6.get(), (1, bytes));
+    assert_eq!((counters.drops().count(), counters.noise.into_inner()), (0, 1));
 }

@@ -70,14 +70,16 @@ impl Event {
 /// Most that a wait may wait for, the stop included.
 const MOST: usize = 4;
 
-/// Sleeps until one of them is set: false for `stop`, true for another, or the Win32 error code.
-pub(crate) fn wait_any(stop: &Event, others: &[Borrowed]) -> Result<bool, u32> {
+/// Sleeps until one of them is set, at most for `limit`: false for `stop`, true for another or none, or the Win32 error
+/// code.
+pub(crate) fn wait_any(stop: &Event, others: &[Borrowed], limit: Option<Duration>) -> Result<bool, u32> {
+    let millis = limit.map_or(INFINITE, |l| u32::try_from(l.as_millis()).unwrap_or(INFINITE));
     // The stop event stands first so that it wins when several are set.
     let mut handles = [stop.raw(); MOST];
     handles.iter_mut().skip(1).zip(others).for_each(|(to, from)| *to = from.0);
     let count = (1 + others.len()).min(MOST) as u32;
     // SAFETY: so many handles that stay open during the call.
-    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, INFINITE) } {
+    match unsafe { WaitForMultipleObjects(count, handles.as_ptr(), 0, millis) } {
         WAIT_OBJECT_0 => Ok(false),
         // SAFETY: reads this thread's error code.
         WAIT_FAILED => Err(unsafe { GetLastError() }),

@@ -1,9 +1,9 @@
 //! The device and its threads.
 
-use super::replay::Recorded;
 use crate::capture::Capture;
 use crate::cli::Source;
 use crate::config::Settings;
+use crate::replay::{Counted, Recorded, Summary};
 use crate::status::model;
 use clat_core::{ClatMap, EamRow, EamTable, Policy, Translator};
 use clat_engine::{StepErrorKind, TranslatorParams};
@@ -143,6 +143,19 @@ impl DataPath {
             queues: u32::try_from(device.queues).unwrap_or(u32::MAX),
             offload: if device.features.csum { granted(&offload) } else { Vec::new() },
         })
+    }
+
+    /// Says what became of a capture.
+    pub(super) fn tell(&self, summary: &Summary) {
+        let totals = self.totals();
+        summary.tell(Counted {
+            v4_to_v6: totals.v4_to_v6.packets,
+            v6_to_v4: totals.v6_to_v4.packets,
+            replies: totals.replies,
+            drops: totals.drop_reasons(),
+            noise: totals.noise,
+            not_written: totals.write_errors,
+        });
     }
 
     /// All that was counted.

@@ -5,7 +5,6 @@ pub(crate) mod doctor;
 mod host;
 mod interfaces;
 mod notify;
-mod replay;
 mod secret;
 mod senses;
 mod signals;
@@ -17,6 +16,7 @@ use crate::cli::{Source, Speed};
 use crate::config::{Metrics, Settings};
 use crate::control::paths::{Residence, StateDir};
 use crate::control::server::Server;
+use crate::replay::{self, Recorded, Summary};
 use crate::status::model::Counters;
 use anyhow::{Context, anyhow};
 use clat_engine::{Instant, ReturnPath, StepError, StepErrorKind, StepId, TranslatorParams};
@@ -27,7 +27,6 @@ use clat_linux::privileges::{Needs, give_up};
 use clat_linux::pump::{Pace, PumpError};
 use data::DataPath;
 use notify::Notifier;
-use replay::{Recorded, Summary};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use senses::Senses;
 use signals::Signals;
@@ -286,7 +285,7 @@ impl Linux {
             frames.hang_up();
         }
         if let Some(summary) = self.summary.take() {
-            summary.tell(&data.totals());
+            data.tell(&summary);
         }
         if let Some(plan) = &mut self.plan {
             plan.set_device(None);

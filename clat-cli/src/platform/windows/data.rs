@@ -3,8 +3,8 @@
 use crate::status::model;
 use clat_core::{ClatMap, Policy, Translator};
 use clat_engine::TranslatorParams;
-use clat_windows::data::DataPath;
-use clat_windows::live::{HostTranslator, Traffic};
+use clat_windows::iphlp::Luid;
+use clat_windows::live::{Counters, HostTranslator, Traffic};
 use std::sync::atomic::Ordering;
 
 /// The translator of these parameters.
@@ -16,18 +16,18 @@ pub(super) fn translator(params: &TranslatorParams, policy: &Policy) -> HostTran
 }
 
 /// The device as it is shown.
-pub(super) fn device(data: &DataPath) -> model::Device {
+pub(super) fn device(name: &str, luid: Luid) -> model::Device {
     model::Device {
-        name: data.name().to_owned(),
-        index: data.luid().index().unwrap_or_default(),
+        name: name.to_owned(),
+        index: luid.index().unwrap_or_default(),
         queues: 1,
         offload: Vec::new(),
     }
 }
 
 /// The last drops as they are shown.
-pub(super) fn last_drops(data: &DataPath) -> Vec<model::Dropped> {
-    let drops = data.counters().last_drops();
+pub(super) fn last_drops(counted: &Counters) -> Vec<model::Dropped> {
+    let drops = counted.last_drops();
     drops
         .iter()
         .map(|d| model::Dropped {
@@ -41,8 +41,7 @@ pub(super) fn last_drops(data: &DataPath) -> Vec<model::Dropped> {
 }
 
 /// The counters as they are shown.
-pub(super) fn counters(data: &DataPath) -> model::Counters {
-    let counted = data.counters();
+pub(super) fn counters(counted: &Counters) -> model::Counters {
     let flow = |t: &Traffic| {
         let (packets, bytes) = t.get();
         model::Flow { packets, bytes }

@@ -1,5 +1,6 @@
 //! What the control loop asks of this machine.
 
+use super::replay::Replay;
 use super::wake::Wake;
 use super::{NO_PLAN, PROBE_WAIT, Windows, aside, data, service};
 use crate::control::CallerId;
@@ -31,7 +32,8 @@ impl Host for Windows {
         for note in self.notes.drain(..) {
             sink(now, Event::Note(note));
         }
-        let next = [until, self.facts_at, self.reopen_at].into_iter().flatten().min();
+        let look = self.replay.as_ref().and_then(Replay::look_at);
+        let next = [until, self.facts_at, self.reopen_at, look].into_iter().flatten().min();
         let patience = next.map_or(Duration::from_secs(60), |at| at.since(now));
         let first = match self.wakes.recv_timeout(patience) {
             Ok(wake) => Some(wake),
@@ -88,6 +90,10 @@ impl Host for Windows {
         if let Some(data) = &self.data {
             data.set_translator(Some(data::translator(params, policy)));
         }
+        let now = self.now();
+        if let Some(replay) = &mut self.replay {
+            replay.activate(now, params, policy);
+        }
     }
 
     fn deactivate(&mut self) {
@@ -97,6 +103,9 @@ impl Host for Windows {
         }
         if let Some(data) = &self.data {
             data.set_translator(None);
+        }
+        if let Some(replay) = &mut self.replay {
+            replay.deactivate();
         }
     }
 
@@ -156,12 +165,12 @@ impl Host for Windows {
     }
 
     fn device(&self) -> Option<Device> {
-        self.data.as_ref().map(data::device)
+        let ours = self.data.as_ref().map(|data| data::device(data.name(), data.luid()));
+        ours.or_else(|| self.replay.as_ref().and_then(Replay::device))
     }
 
     fn returned(&self) -> Returned {
-        let Some(data) = &self.data else { return Returned::default() };
-        let counted = data.counters();
+        let Some(counted) = self.counted() else { return Returned::default() };
         let [packets, icmp_fragments] =
             [&counted.returned, &counted.icmp_fragments].map(|counter| counter.load(Ordering::Relaxed));
         Returned { packets, icmp_fragments }
@@ -169,14 +178,14 @@ impl Host for Windows {
 
     fn counters(&self) -> Counters {
         let mut sum = self.past.clone();
-        if let Some(data) = &self.data {
-            sum.add(&data::counters(data));
+        if let Some(counted) = self.counted() {
+            sum.add(&data::counters(counted));
         }
         sum
     }
 
     fn last_drops(&self) -> Vec<Dropped> {
-        self.data.as_ref().map(data::last_drops).unwrap_or_default()
+        self.counted().map(data::last_drops).unwrap_or_default()
     }
 
     fn answer(&mut self, caller: CallerId, answer: &Answer) {
@@ -190,6 +199,7 @@ impl Host for Windows {
     fn close(&mut self) -> anyhow::Result<()> {
         let left = self.plan.as_mut().map(|plan| plan.undo_all().failed).unwrap_or_default();
         self.close_device();
+        self.close_replay();
         self.firewall = None;
         if left.is_empty() {
             return Ok(());

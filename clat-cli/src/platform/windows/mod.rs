@@ -1,12 +1,14 @@
 //! Windows: the Wintun adapter and its thread, IP Helper, sockets, pipes and the service behind [`Host`].
 
 mod data;
+mod device;
 mod dns;
 pub(crate) mod doctor;
 mod ears;
 pub(crate) mod eventlog;
 mod frames;
 mod host;
+mod replay;
 pub(crate) mod service;
 mod waiting;
 mod wake;
@@ -20,21 +22,20 @@ use crate::status::model::Counters;
 use anyhow::bail;
 use clat_engine::{
     Icmpv6In, IfIndex, Input, Instant, OtherClat, ProbeAnswer, ReturnPath, Step, StepError, StepErrorKind,
-    StepId, TranslatorParams,
+    TranslatorParams,
 };
 use clat_windows::data::DataPath;
 use clat_windows::firewall::NeighbourDiscoveryAllowed;
 use clat_windows::plan::Plan;
-use clat_windows::ring::Ended;
-use clat_windows::tap::Tap;
 use clat_windows::watch::Watch;
 use clat_windows::{facts, native_clat, secret, system};
 use dns::Asker;
 use ears::Ears;
 use frames::Frames;
+use replay::Replay;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 use wake::{Messages, Wake};
 
 /// Nothing answers for the CLAT address but what we send.
@@ -46,9 +47,6 @@ const QUIET_MS: u64 = 100;
 /// Facts are read again after this long in any case: a notification may get lost.
 const AGAIN_MS: u64 = 30_000;
 
-/// Between two tries to make the adapter again after it was removed.
-const REOPEN_MS: u64 = 1_000;
-
 /// How long an answer to a probe may take; the engine's own patience is shorter or the same.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
 
@@ -59,6 +57,8 @@ const NO_PLAN: StepError = StepError { kind: StepErrorKind::Unsupported, code: 0
 #[derive(Debug)]
 pub(crate) struct Windows {
     data: Option<DataPath>,
+    /// A capture in place of the network.
+    replay: Option<Replay>,
     /// Behind the data path, whose thread holds its tap.
     capture: Option<Capture>,
     server: Server,
@@ -90,9 +90,12 @@ pub(crate) struct Windows {
 /// Gets hold of everything that is needed before the first packet.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
     let dir = StateDir::here(settings.state_dir.as_deref());
+    let recording = replay::recording(settings)?;
     let mut host = Windows::new(settings);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;
+    // A replay beside a running instance leaves its doors alone.
+    let doors = recording.is_none() || settings.state_dir.is_some();
     host.frames = Frames::open(settings, Messages::new(host.waker.clone()))?;
     if settings.configure {
         host.plan = Some(open_plan(&dir)?);
@@ -101,10 +104,14 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
             host.secret
         });
         host.watch();
+    } else if let Some(recording) = recording {
+        host.replay = Some(host.open_replay(recording)?);
     } else {
         host.data = Some(host.open_data()?);
     }
-    host.open_doors(&dir);
+    if doors {
+        host.open_doors(&dir);
+    }
     Ok(host)
 }
 
@@ -154,6 +161,7 @@ impl Windows {
         }
         Self {
             data: None,
+            replay: None,
             capture: None,
             server: Server::default(),
             settings: settings.clone(),
@@ -206,93 +214,6 @@ impl Windows {
         }
     }
 
-    fn on_data_end(&self) -> impl Fn() + Send + 'static {
-        let waker = self.waker.clone();
-        move || {
-            // The control thread is gone.
-            let _ = waker.send(Wake::DataEnded);
-        }
-    }
-
-    /// What sees each packet, where a capture was asked for.
-    fn tap(&mut self) -> Option<Box<dyn Tap>> {
-        let capture = self.capture.as_mut()?;
-        match capture.start() {
-            Ok(()) => Some(Box::new(capture.tap())),
-            Err(e) => {
-                warn!("nothing is captured: the thread that writes cannot be started: {e}");
-                None
-            }
-        }
-    }
-
-    fn open_data(&mut self) -> anyhow::Result<DataPath> {
-        let tap = self.tap();
-        let link = self.frames.as_ref().map(Frames::link);
-        Ok(DataPath::open(&self.settings.tun, link, tap, self.on_data_end())?)
-    }
-
-    fn open_device(&mut self, id: StepId) -> Result<(), StepError> {
-        match self.open_data() {
-            Ok(data) => {
-                data.no_neighbours();
-                if let Some(plan) = &mut self.plan {
-                    plan.set_device(Some(data.luid()));
-                }
-                self.data = Some(data);
-                Ok(())
-            }
-            Err(e) => {
-                error!("{e:#}");
-                if let Some(plan) = &mut self.plan {
-                    // Nothing was made.
-                    let _ = plan.undo(id);
-                }
-                Err(StepError { kind: StepErrorKind::Transient, code: 0 })
-            }
-        }
-    }
-
-    fn close_device(&mut self) {
-        if let Some(plan) = &mut self.plan {
-            plan.set_device(None);
-        }
-        if let Some(data) = self.data.take() {
-            self.past.add(&data::counters(&data));
-        }
-        self.reopen_at = None;
-    }
-
-    /// The adapter was removed, or its driver gave up: it is made again, and what was set on it as well.
-    fn data_ended(&mut self, now: Instant) {
-        let Some(ended) = self.data.as_mut().and_then(DataPath::ended) else { return };
-        if let Ended::Adapter(why) = ended {
-            warn!("the adapter is gone ({why:?}); making it again");
-            self.reopen_at = Some(now);
-        }
-    }
-
-    fn reopen(&mut self, now: Instant) {
-        let (tap, on_end) = (self.tap(), self.on_data_end());
-        let Some(data) = self.data.as_mut() else { return };
-        match data.reopen(tap, on_end) {
-            Ok(()) => {
-                self.reopen_at = None;
-                let luid = data.luid();
-                info!("the adapter is back");
-                if let Some(plan) = &mut self.plan {
-                    data.no_neighbours();
-                    plan.set_device(Some(luid));
-                    plan.remake_device_steps();
-                }
-            }
-            Err(e) => {
-                warn!("{e}");
-                self.reopen_at = Some(after(now, REOPEN_MS));
-            }
-        }
-    }
-
     fn tell_facts(&mut self, now: Instant, sink: &mut dyn FnMut(Instant, Event<'_>)) {
         self.facts_at = Some(after(now, AGAIN_MS));
         let own = self.data.as_ref().map(DataPath::luid);
@@ -341,12 +262,20 @@ impl Windows {
         if self.facts_at.is_some_and(|at| at <= now) {
             self.tell_facts(now, sink);
         }
+        if let Some(replay) = &mut self.replay {
+            replay.due(now);
+        }
     }
 
     fn handle(&mut self, now: Instant, wake: Wake, sink: &mut dyn FnMut(Instant, Event<'_>)) {
         match wake {
             Wake::Changed => self.facts_at = self.facts_at.map(|at| at.min(after(now, QUIET_MS))),
-            Wake::DataEnded => self.data_ended(now),
+            Wake::DataEnded => {
+                self.data_ended(now);
+                if let Some(end) = self.replay_end() {
+                    sink(now, end);
+                }
+            }
             Wake::Stop => sink(now, Event::Stop),
             Wake::Reload => sink(now, Event::Reload),
             Wake::Suspend => sink(now, Event::Input(Input::Suspend)),

@@ -10,6 +10,7 @@ mod frames;
 mod machine;
 mod memory;
 mod package;
+mod replay;
 mod service;
 mod stage;
 
@@ -32,6 +33,7 @@ const SCENES: &[Scene] = &[
     ("configured", configured::run),
     ("crash", configured::crash),
     ("frames", frames::run),
+    ("replay", replay::run),
     ("machine", machine::run),
     ("service", service::run),
     ("phases", service::phases),

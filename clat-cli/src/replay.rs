@@ -1,18 +1,22 @@
 //! `--source pcap:FILE`: a capture in place of a network.
 //!
-//! Nothing of the host is changed. Without a device (`--capture` alone) no privileges are needed.
+//! Nothing of the host is changed. Without a device (`--capture` alone) no privileges are needed. What is played and what
+//! is said of it is the same on every platform; the data path that plays it is the platform's.
 
 use crate::pcap::link::{self, Payload};
 use crate::pcap::{ReadError, Reader};
 use crate::translate::{BoxRead, Tally, open_input};
-use clat_linux::counters::Totals;
+use clat_core::DropReason;
+#[cfg(target_os = "linux")]
 use clat_linux::pump::Recording;
+#[cfg(windows)]
+use clat_windows::ring::Recording;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The capture that is played.
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     reader: Reader<BoxRead>,
     seen: Arc<Mutex<Seen>>,
 }
@@ -26,13 +30,13 @@ struct Seen {
 
 /// What is said of it at the end.
 #[derive(Debug)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     path: PathBuf,
     seen: Arc<Mutex<Seen>>,
 }
 
 /// Opens the capture.
-pub(super) fn open(path: &Path) -> anyhow::Result<(Recorded, Summary)> {
+pub(crate) fn open(path: &Path) -> anyhow::Result<(Recorded, Summary)> {
     let (reader, _) = open_input(path)?;
     let seen = Arc::default();
     Ok((Recorded { reader, seen: Arc::clone(&seen) }, Summary { path: path.to_owned(), seen }))
@@ -75,15 +79,30 @@ fn ip(payload: Payload<'_>) -> Option<&[u8]> {
     }
 }
 
+/// What a data path counted of it, in packets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted<D> {
+    pub(crate) v4_to_v6: u64,
+    pub(crate) v6_to_v4: u64,
+    /// ICMP errors made.
+    pub(crate) replies: u64,
+    /// Dropped, by reason.
+    pub(crate) drops: D,
+    /// Concerned nobody beyond the link.
+    pub(crate) noise: u64,
+    /// Not taken by the device.
+    pub(crate) not_written: u64,
+}
+
 impl Summary {
     /// Says what became of the packets.
-    pub(super) fn tell(&self, totals: &Totals) {
+    pub(crate) fn tell(&self, counted: Counted<impl Iterator<Item = (DropReason, u64)>>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let Seen { tally, ended } = &mut *seen;
-        tally.translated(totals.v4_to_v6.packets, totals.v6_to_v4.packets, totals.replies);
-        tally.dropped(totals.drop_reasons());
-        tally.link_chatter = totals.noise;
-        tally.not_written = totals.write_errors;
+        tally.translated(counted.v4_to_v6, counted.v6_to_v4, counted.replies);
+        tally.dropped(counted.drops);
+        tally.link_chatter = counted.noise;
+        tally.not_written = counted.not_written;
         tally.report(&self.path, ended.as_ref());
     }
 }
