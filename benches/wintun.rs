@@ -29,7 +29,7 @@ impl Ring for Memory {
         Ok(())
     }
 
-    fn wait(&mut self) -> Wake {
+    fn wait(&mut self, _: Option<std::time::Duration>) -> Wake {
         Wake::Stop
     }
 }

@@ -33,6 +33,7 @@ extern crate std;
 
 mod action;
 mod address;
+mod chatter;
 mod choose;
 mod config;
 mod discovery;
@@ -55,6 +56,7 @@ mod uplink;
 mod wire;
 
 pub use action::{Action, DnsQuery, Icmpv6Out, Probe, TranslatorParams};
+pub use chatter::is_chatter;
 pub use config::{ClatV6, Config, ReturnPath};
 pub use engine::Engine;
 pub use evidence::Returned;

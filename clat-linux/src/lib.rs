@@ -4,8 +4,7 @@
 //!
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
 //! each packet), [`pump`] (the data threads), [`shared`] (the translator they use), [`merge`] (packets
-//! put together into super-packets), [`segment`] (super-packets cut in software), [`counters`], [`tap`]
-//! (a look at each packet), [`frames`] (IPv6 as frames instead of through the kernel).
+//! put together into super-packets), [`counters`], [`tap`] (a look at each packet), [`frames`] (IPv6 as frames instead of through the kernel).
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
 //! undo), [`journal`] (what is in force, on disk), [`plan`] (the three
@@ -18,18 +17,13 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
-mod checksum;
 pub mod counters;
 pub mod device;
 pub mod frames;
-mod headers;
 pub mod merge;
 pub mod pump;
-pub mod segment;
 pub mod shared;
 pub mod tap;
-#[cfg(test)]
-mod testing;
 pub mod virtio;
 
 pub mod dhcp4;

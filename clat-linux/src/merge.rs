@@ -13,9 +13,9 @@
 //! - its checksum is right: vouched for by the device, or verified here;
 //! - TCP: it continues the sequence, and only the last has FIN or PSH.
 
-use crate::headers::{Family, Layout, Transport, low16, put_u16, u16_at, u32_at};
 use crate::virtio;
 use clat_core::{Csum, Gso, GsoKind, MAX_HEAD, Offload};
+use clat_offload::headers::{Family, Layout, Transport, low16, put_u16, u16_at, u32_at};
 use std::io::IoSlice;
 use std::ops::Range;
 

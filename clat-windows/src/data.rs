@@ -1,12 +1,11 @@
 //! The device and its data thread. An adapter that is removed is made again, without an end of the service.
 
-use crate::any_ring::AnyRing;
 use crate::device::{Device, DeviceError, Library, Stop};
 use crate::frames::link::{DataWire, Link};
 use crate::frames::ring::FrameRing;
 use crate::iphlp::{Family, Luid};
 use crate::live::{Counters, HostTranslator, Live, View};
-use crate::ring::{Ended, Pump, RingError};
+use crate::ring::{Ended, Pump, Ring, RingError};
 use crate::tap::Tap;
 use std::io;
 use std::sync::Arc;
@@ -163,12 +162,11 @@ impl Running {
         let mut session = device.session(stop.clone())?;
         let (view, counters) = (View::new(Arc::clone(live)), Arc::clone(counters));
         let thread = match link {
-            None => pump(AnyRing::Device(session), view, tap, counters, on_end),
+            None => pump(session, view, tap, counters, on_end),
             Some(link) => {
                 let wire = DataWire::open(link)?;
                 session.wake_for(&wire.events());
-                let ring = AnyRing::Frames(Box::new(FrameRing::new(session, wire)));
-                pump(ring, view, tap, counters, on_end)
+                pump(FrameRing::new(session, wire), view, tap, counters, on_end)
             }
         };
         Ok(Self { device, thread: thread.map_err(DeviceError::Thread)?, stop })
@@ -191,8 +189,8 @@ pub(crate) fn ended(thread: &mut Option<JoinHandle<Ended>>) -> Option<Ended> {
 }
 
 /// Starts the data thread over a ring.
-pub(crate) fn pump(
-    ring: AnyRing,
+pub(crate) fn pump<R: Ring + Send + 'static>(
+    ring: R,
     view: View,
     tap: Option<Box<dyn Tap>>,
     counters: Arc<Counters>,

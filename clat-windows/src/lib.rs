@@ -26,24 +26,6 @@ pub mod sddl;
 pub mod tap;
 pub mod win32;
 
-// What a card would have finished is finished by the same sources as on Linux, which need nothing of Linux.
-#[path = "../../clat-linux/src/checksum.rs"]
-mod checksum;
-#[allow(dead_code)] // merging, which Wintun has no use for, needs more of it
-#[path = "../../clat-linux/src/headers.rs"]
-mod headers;
-#[allow(unreachable_pub)] // open to others there
-#[path = "../../clat-linux/src/segment.rs"]
-mod segment;
-#[cfg(test)]
-#[allow(dead_code, clippy::cast_possible_truncation)]
-#[path = "../../clat-linux/src/testing.rs"]
-mod testing;
-#[path = "../../clat-linux/src/frames/unfinished.rs"]
-mod unfinished;
-
-#[cfg(windows)]
-mod any_ring;
 #[cfg(windows)]
 pub mod data;
 #[cfg(windows)]
@@ -62,6 +44,8 @@ pub mod icmp6;
 pub mod iphlp;
 #[cfg(windows)]
 pub mod netcfg;
+#[cfg(windows)]
+mod outlet;
 #[cfg(windows)]
 pub mod pipe;
 #[cfg(windows)]

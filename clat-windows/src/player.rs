@@ -1,11 +1,11 @@
 //! A recording that is played, into a device or into nothing: then only the tap sees what comes out, and neither a DLL
 //! nor rights are needed.
 
-use crate::any_ring::{AnyRing, Outlet};
 use crate::data::{ended, pump};
 use crate::device::{Device, DeviceError, Library, Stop};
 use crate::iphlp::Luid;
 use crate::live::{Counters, HostTranslator, Live, View};
+use crate::outlet::Outlet;
 use crate::ring::{Begin, Ended, Pace, Recording, Replay};
 use crate::tap::Tap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Player {
             Some(device) => Outlet::Device(device.session(stop.clone())?),
             None => Outlet::Nowhere(stop.clone()),
         };
-        let ring = AnyRing::Replay(Box::new(Replay::new(outlet, recording, theirs)));
+        let ring = Replay::new(outlet, recording, theirs);
         let thread = pump(ring, view, tap, counted, on_end);
         let thread = Some(thread.map_err(DeviceError::Thread)?);
         Ok(Self { device, thread, stop, live, counters, begin })

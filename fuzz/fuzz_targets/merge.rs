@@ -3,7 +3,7 @@
 
 use clat_core::{Csum, Offload};
 use clat_linux::merge::{Allow, Merger, Piece, Push, Sink};
-use clat_linux::segment::Segments;
+use clat_offload::segment::Segments;
 use clat_model::mend::{Leave, mend};
 use libfuzzer_sys::fuzz_target;
 use std::io::IoSlice;

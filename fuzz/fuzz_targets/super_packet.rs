@@ -4,7 +4,7 @@
 
 use clat_core::{Offload, Parts, Verdict};
 use clat_fuzz::{CONTROL, prepared, state};
-use clat_linux::segment::Segments;
+use clat_offload::segment::Segments;
 use clat_linux::virtio::{HEADER_LEN, emit, parse};
 use clat_model::mend::{Leave, mend};
 use libfuzzer_sys::fuzz_target;

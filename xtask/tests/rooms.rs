@@ -4,11 +4,12 @@ use serde_json::Value;
 use std::process::Command;
 
 /// What each room of the program may depend on, of the rooms of the workspace.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("clat-core", &[]),
     ("clat-engine", &["clat-core"]),
-    ("clat-linux", &["clat-core", "clat-engine"]),
-    ("clat-windows", &["clat-core", "clat-engine"]),
+    ("clat-offload", &["clat-core"]),
+    ("clat-linux", &["clat-core", "clat-engine", "clat-offload"]),
+    ("clat-windows", &["clat-core", "clat-engine", "clat-offload"]),
     ("clat-cli", &["clat-core", "clat-engine", "clat-linux", "clat-windows", "clat-sim"]),
 ];
 

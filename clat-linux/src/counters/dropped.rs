@@ -105,7 +105,7 @@ impl fmt::Display for Dropped {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Packet;
+    use clat_offload::testing::Packet;
 
     #[test]
     fn a_packet_is_described_in_one_line() {

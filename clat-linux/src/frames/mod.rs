@@ -4,14 +4,13 @@
 //!
 //! - [`clat_engine::ethernet`]: packets in and out of frames.
 //! - `wire`: the link itself, by libpcap (feature `live`).
-//! - `unfinished`: checksums and super-packets that the network card or a virtual link left for later.
+//! - [`clat_offload::unfinished`]: what the network card or a virtual link left for later.
 //! - [`nd`]: ICMPv6 messages as frames.
 //!
 //! The data thread is [`Pump::spawn_frames`](crate::pump::Pump::spawn_frames).
 
 pub mod nd;
 #[cfg_attr(not(feature = "live"), allow(dead_code))]
-pub(crate) mod unfinished;
 #[cfg_attr(not(feature = "live"), path = "no_wire.rs")]
 mod wire;
 

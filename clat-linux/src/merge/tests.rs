@@ -1,6 +1,6 @@
 use super::*;
-use crate::segment::Segments;
-use crate::testing::{Packet, checksums_are_right};
+use clat_offload::segment::Segments;
+use clat_offload::testing::{Packet, checksums_are_right};
 use proptest::prelude::*;
 
 const BOTH: Allow = Allow { tcp: true, udp: true };

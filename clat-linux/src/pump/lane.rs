@@ -1,13 +1,14 @@
 //! The way of one packet where packets are taken one by one: translated, counted, written.
 
 use super::PumpError;
-use super::worker::{Counting, is_noise, seed};
+use super::worker::{Counting, seed};
 use crate::counters::Counters;
-use crate::frames::unfinished::{self, Unfinished};
-use crate::segment::Segments;
 use crate::shared::HostTranslator;
 use crate::tap::{Passing, Tap};
 use clat_core::{DropReason, Offload, Parts, QueueState, Verdict};
+use clat_engine::is_chatter;
+use clat_offload::segment::Segments;
+use clat_offload::unfinished::{self, Unfinished};
 use std::io::IoSlice;
 
 /// Largest IP packet of either family with its frame.
@@ -58,7 +59,7 @@ impl<T: Tap> Lane<T> {
         out: &mut impl Outlet,
     ) {
         self.tap.packet(Passing::In, &[IoSlice::new(packet)]);
-        if is_noise(packet) {
+        if is_chatter(packet) {
             self.counting.get().noise.add(1);
             return;
         }

@@ -3,10 +3,10 @@
 use super::worker::Counting;
 use crate::device::Queue;
 use crate::merge::{Allow, Sink};
-use crate::segment::Segments;
 use crate::tap::{Passing, Tap};
 use crate::virtio;
 use clat_core::{Gso, GsoKind, Offload};
+use clat_offload::segment::Segments;
 use rustix::io::{self, Errno};
 use std::io::IoSlice;
 

@@ -5,11 +5,11 @@ use super::worker::Counting;
 use super::*;
 use crate::counters::Totals;
 use crate::device::Features;
-use crate::segment::Segments;
 use crate::shared::HostTranslator;
-use crate::testing::{Packet, checksums_are_right};
 use crate::virtio::{self, HEADER_LEN};
 use clat_core::{ClatMap, Csum, EamRow, EamTable, Gso, GsoKind, Offload, Policy, Translator, Verdict};
+use clat_offload::segment::Segments;
+use clat_offload::testing::{Packet, checksums_are_right};
 use proptest::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -96,7 +96,7 @@ fn datagrams_that_wait_leave_as_one_super_packet() {
 fn a_super_packet_passes_whole_and_counts_as_its_segments() {
     let mut packet = Packet::v4().tcp(1, 0x10).payload(&[7; 5000]).bytes();
     // What a stack with checksum offload leaves in the field: the sum of the pseudo-header.
-    let sum = crate::headers::Layout::of(&packet).unwrap().pseudo(&packet, 5020).folded();
+    let sum = clat_offload::headers::Layout::of(&packet).unwrap().pseudo(&packet, 5020).folded();
     packet[36..38].copy_from_slice(&sum.to_be_bytes());
     let gso = Gso { kind: GsoKind::TcpV4, ecn: false, size: 1400, header_len: 40 };
     let offload = Offload { csum: Csum::Partial { start: 20, offset: 16 }, gso: Some(gso) };

@@ -6,11 +6,12 @@ use super::{PumpError, Signals};
 use crate::counters::{Counters, QueueCounters};
 use crate::device::Queue;
 use crate::merge::{Merger, Piece, Push};
-use crate::segment::Segments;
 use crate::shared::{HostTranslator, Reader};
 use crate::tap::{Passing, Tap};
 use crate::virtio::{self, HEADER_LEN};
 use clat_core::{Csum, DropReason, Gso, GsoKind, Offload, Parts, QueueState, Verdict};
+use clat_engine::is_chatter;
+use clat_offload::segment::Segments;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{self, Errno};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -184,7 +185,7 @@ impl<T: Tap> Lane<T> {
             return;
         };
         self.output.tap.packet(Passing::In, &[IoSlice::new(packet)]);
-        if is_noise(packet) {
+        if is_chatter(packet) {
             self.output.counting.get().noise.add(1);
         } else if let Some(translator) = translator {
             self.translate(translator, arena, packet, offload);
@@ -291,22 +292,6 @@ fn packets_in(packet: &[u8], csum: Csum, gso: Gso) -> usize {
 fn place_of(run: &[u8], arena: &[u8]) -> Range<usize> {
     let start = run.as_ptr().addr().wrapping_sub(arena.as_ptr().addr());
     if start <= arena.len() { start..start + run.len() } else { 0..0 }
-}
-
-/// What the host's own stack says on every interface and what concerns nobody behind it: router and
-/// multicast listener messages, multicast of this link, link-local addresses.
-#[inline]
-pub(super) fn is_noise(packet: &[u8]) -> bool {
-    match packet.first().map(|b| b >> 4) {
-        Some(6) => {
-            let link_local =
-                |at: usize| matches!(packet.get(at..at + 2), Some([0xfe, b]) if b & 0xc0 == 0x80);
-            let link_multicast = matches!(packet.get(24..26), Some([0xff, b]) if b & 0x0f <= 2);
-            link_local(8) || link_multicast || link_local(24)
-        }
-        Some(4) => packet.get(9) == Some(&2) && matches!(packet.get(16..19), Some([224, 0, 0])),
-        _ => false,
-    }
 }
 
 pub(super) fn read_error(source: Errno) -> PumpError {

@@ -4,6 +4,7 @@ use super::{Ring, RingError, Wake};
 use crate::live::{Counters, View, add};
 use crate::tap::{Passing, Tap};
 use clat_core::{DropReason, Parts, QueueState, Verdict};
+use clat_engine::is_chatter;
 use std::io::IoSlice;
 use std::time::Instant;
 
@@ -116,16 +117,12 @@ impl<R: Ring> Pump<R> {
         if let Some(tap) = &mut self.tap {
             tap.packet(Passing::In, &[IoSlice::new(packet)]);
         }
-        if is_noise(packet) {
-            add(&counters.noise, 1);
-            return Ok(());
-        }
         self.translate(packet, counters)
     }
 
     fn translate(&mut self, packet: &[u8], counters: &Counters) -> Result<(), RingError> {
         let Some(translator) = self.view.get() else {
-            add(&counters.idle, 1);
+            add(if is_chatter(packet) { &counters.noise } else { &counters.idle }, 1);
             return Ok(());
         };
         match translator.translate(packet, &mut self.state) {
@@ -145,6 +142,7 @@ impl<R: Ring> Pump<R> {
                     counters.forwarded(packet, bytes);
                 }
             }
+            Verdict::Reply(..) | Verdict::Drop(_) if is_chatter(packet) => add(&counters.noise, 1),
             Verdict::Reply(parts, reason) => {
                 dropped(&mut self.tap, packet, reason, counters);
                 if send(&mut self.ring, &mut self.tap, &parts, counters)? {
@@ -156,21 +154,6 @@ impl<R: Ring> Pump<R> {
             Verdict::Segment => {}
         }
         Ok(())
-    }
-}
-
-/// What the host says to a link that has nobody else on it: router solicitations, multicast listener messages, multicast
-/// of this link, link-local addresses.
-fn is_noise(packet: &[u8]) -> bool {
-    match packet.first().map(|b| b >> 4) {
-        Some(6) => {
-            let link_local =
-                |at: usize| matches!(packet.get(at..at + 2), Some([0xfe, b]) if b & 0xc0 == 0x80);
-            let link_multicast = matches!(packet.get(24..26), Some([0xff, b]) if b & 0x0f <= 2);
-            link_local(8) || link_multicast || link_local(24)
-        }
-        Some(4) => packet.get(9) == Some(&2) && matches!(packet.get(16..19), Some([224, 0, 0])),
-        _ => false,
     }
 }
 

@@ -4,9 +4,9 @@
 //! speed.
 
 use super::{Moment, Ring, RingError, Wake};
-use crate::segment::Segments;
-use crate::unfinished::{self, Unfinished};
 use clat_core::Offload;
+use clat_offload::segment::Segments;
+use clat_offload::unfinished::{self, Unfinished};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

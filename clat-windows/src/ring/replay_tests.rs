@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::{Packet as Made, checksums_are_right};
+use clat_offload::testing::{Packet as Made, checksums_are_right};
 
 /// A device that keeps what it is sent, has nothing to say, and is asked to end after so many looks.
 #[derive(Debug, Default)]
@@ -89,8 +89,8 @@ fn a_stop_is_heeded_between_packets_without_pauses() {
 #[test]
 fn what_a_card_would_have_finished_is_finished() {
     let whole = Made::v4().tcp(1, 0x10).payload(&[7; 4000]).bytes();
-    let (mut left, layout) = (whole.clone(), crate::headers::Layout::of(&whole).unwrap());
-    crate::headers::put_u16(&mut left, 36, layout.pseudo(&whole, whole.len() - 20).folded());
+    let (mut left, layout) = (whole.clone(), clat_offload::headers::Layout::of(&whole).unwrap());
+    clat_offload::headers::put_u16(&mut left, 36, layout.pseudo(&whole, whole.len() - 20).folded());
     let mut replay = replay(vec![(1, left), (2, whole[..40].to_vec())], Pace::Max);
     replay.begin.with_mtu(1500);
     let all = played(&mut replay);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The crates that make up the Windows program, with their tests.
-const CRATES: &[&str] = &["clat-core", "clat-engine", "clat-windows", "clat-cli"];
+const CRATES: &[&str] = &["clat-core", "clat-engine", "clat-offload", "clat-windows", "clat-cli"];
 
 /// A cargo command that uses Debian's compiler and the private sysroot.
 pub(crate) fn cargo_for_target(subcommand: &str) -> Result<Command> {
@@ -66,6 +66,8 @@ pub(crate) fn release() -> Result<PathBuf> {
         remap(&cargo_home()?, "/cargo"),
         remap(&root(), "/clat"),
         "-Clink-arg=-Wl,--no-insert-timestamp".to_owned(),
+        // `strip` in the profile leaves the symbol table of this target in place.
+        "-Clink-arg=-Wl,--strip-all".to_owned(),
     ];
     run(cargo_for_target("rustc")?
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUSTFLAGS", flags.join(" "))

@@ -30,7 +30,7 @@ const WINDOWS_10: &[&str] = &[
 ];
 
 /// An upper limit in bytes.
-const SIZE_LIMIT: u64 = 3_050_000;
+const SIZE_LIMIT: u64 = 2_500_000;
 
 /// Checks the program.
 pub(super) fn check(exe: &Path) -> Result<()> {

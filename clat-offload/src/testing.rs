@@ -1,19 +1,28 @@
-//! Packets for the unit tests, built by hand so that they owe nothing to the code under test.
+//! Packets for unit tests, built by hand so that they owe nothing to the code under test.
+
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "literals of the tests")]
+
+use std::{vec, vec::Vec};
 
 /// A packet under construction: IPv4 192.0.0.1 > 198.51.100.1 or the like in IPv6, ports 1000 > 2000.
-pub(crate) struct Packet {
+#[derive(Clone, Debug)]
+pub struct Packet {
     network: Vec<u8>,
     transport: Vec<u8>,
     payload: Vec<u8>,
 }
 
 impl Packet {
-    pub(crate) fn v4() -> Self {
+    /// IPv4, without a transport yet.
+    #[must_use]
+    pub fn v4() -> Self {
         let network = vec![0x45, 0, 0, 0, 0x12, 0x34, 0x40, 0, 64, 0, 0, 0, 192, 0, 0, 1, 198, 51, 100, 1];
         Self { network, transport: Vec::new(), payload: Vec::new() }
     }
 
-    pub(crate) fn v6() -> Self {
+    /// IPv6, without a transport yet.
+    #[must_use]
+    pub fn v6() -> Self {
         let mut network = vec![0x60, 0, 0, 0, 0, 0, 0, 64];
         network.extend_from_slice(&"2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets());
         network.extend_from_slice(&"64:ff9b::c633:6401".parse::<std::net::Ipv6Addr>().unwrap().octets());
@@ -31,36 +40,45 @@ impl Packet {
     }
 
     /// Another value at this offset of the network header.
-    pub(crate) fn network_byte(mut self, at: usize, value: u8) -> Self {
+    #[must_use]
+    pub fn network_byte(mut self, at: usize, value: u8) -> Self {
         self.network[at] = value;
         self
     }
 
     /// Another value at this offset of the transport header.
-    pub(crate) fn transport_byte(mut self, at: usize, value: u8) -> Self {
+    #[must_use]
+    pub fn transport_byte(mut self, at: usize, value: u8) -> Self {
         self.transport[at] = value;
         self
     }
 
-    pub(crate) fn udp(mut self) -> Self {
+    /// With a UDP header.
+    #[must_use]
+    pub fn udp(mut self) -> Self {
         self.transport = vec![0x03, 0xe8, 0x07, 0xd0, 0, 0, 0, 0];
         self.protocol(17)
     }
 
-    pub(crate) fn tcp(mut self, sequence: u32, flags: u8) -> Self {
+    /// With a TCP header that has this sequence number and these flags.
+    #[must_use]
+    pub fn tcp(mut self, sequence: u32, flags: u8) -> Self {
         self.transport = vec![0x03, 0xe8, 0x07, 0xd0];
         self.transport.extend_from_slice(&sequence.to_be_bytes());
         self.transport.extend_from_slice(&[0, 0, 0, 9, 0x50, flags, 0x10, 0, 0, 0, 0, 0]);
         self.protocol(6)
     }
 
-    pub(crate) fn payload(mut self, payload: &[u8]) -> Self {
+    /// With these bytes behind the headers.
+    #[must_use]
+    pub fn payload(mut self, payload: &[u8]) -> Self {
         self.payload = payload.to_vec();
         self
     }
 
     /// The packet with its lengths and checksums.
-    pub(crate) fn bytes(self) -> Vec<u8> {
+    #[must_use]
+    pub fn bytes(self) -> Vec<u8> {
         let Self { mut network, mut transport, payload } = self;
         let transport_len = (transport.len() + payload.len()) as u16;
         let at = if transport.len() == 8 { 6 } else { 16 };
@@ -82,7 +100,8 @@ impl Packet {
 }
 
 /// One's complement sum, two bytes at a time.
-pub(crate) fn slow_sum(bytes: &[u8]) -> u16 {
+#[must_use]
+pub fn slow_sum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = 0;
     for pair in bytes.chunks(2) {
         sum += u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |b| u32::from(*b));
@@ -102,7 +121,8 @@ fn transport_sum(packet: &[u8]) -> u16 {
 }
 
 /// Whether the IPv4 header checksum, the length fields and the transport checksum agree.
-pub(crate) fn checksums_are_right(packet: &[u8]) -> bool {
+#[must_use]
+pub fn checksums_are_right(packet: &[u8]) -> bool {
     let network = match packet[0] >> 4 {
         4 => {
             slow_sum(&packet[..20]) == 0xffff

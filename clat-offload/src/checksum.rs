@@ -6,15 +6,16 @@
 
 /// A one's complement sum under way.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
+pub struct Sum {
     native: u64,
     odd: bool,
 }
 
 impl Sum {
-    /// Adds bytes. Only the last run may have an odd length unless [`add`](Self::add) is told the rest.
+    /// Adds bytes. Only the last run may have an odd length unless [`with`](Self::with) is told the rest.
     #[inline]
-    pub(crate) fn add(mut self, bytes: &[u8]) -> Self {
+    #[must_use]
+    pub fn with(mut self, bytes: &[u8]) -> Self {
         let sum = fold(sum_native(bytes));
         let sum = if self.odd { sum.swap_bytes() } else { sum };
         self.native += u64::from(sum);
@@ -24,14 +25,16 @@ impl Sum {
 
     /// Adds a 16-bit number.
     #[inline]
-    pub(crate) fn add_u16(mut self, number: u16) -> Self {
+    #[must_use]
+    pub fn with_u16(mut self, number: u16) -> Self {
         self.native += u64::from(number.to_be());
         self
     }
 
     /// The sum in big-endian meaning, not complemented.
     #[inline]
-    pub(crate) fn folded(self) -> u16 {
+    #[must_use]
+    pub fn folded(self) -> u16 {
         u16::from_be(fold(self.native))
     }
 }
@@ -62,26 +65,27 @@ const fn fold(mut sum: u64) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::vec::Vec;
 
     #[test]
     fn rfc1071_section_3_numerical_example() {
         let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
-        assert_eq!(Sum::default().add(&bytes).folded(), 0xddf2);
+        assert_eq!(Sum::default().with(&bytes).folded(), 0xddf2);
     }
 
     #[test]
     fn the_sum_does_not_depend_on_how_the_bytes_are_cut() {
         let bytes: Vec<u8> = (0..251u16).map(|i| (i * 37 % 256) as u8).collect();
-        let whole = Sum::default().add(&bytes).folded();
+        let whole = Sum::default().with(&bytes).folded();
         for cut in 0..=bytes.len() {
             let (a, b) = bytes.split_at(cut);
-            assert_eq!(Sum::default().add(a).add(b).folded(), whole, "cut at {cut}");
+            assert_eq!(Sum::default().with(a).with(b).folded(), whole, "cut at {cut}");
         }
-        assert_eq!(Sum::default().add_u16(0x1234).folded(), Sum::default().add(&[0x12, 0x34]).folded());
+        assert_eq!(Sum::default().with_u16(0x1234).folded(), Sum::default().with(&[0x12, 0x34]).folded());
     }
 
     #[test]
     fn the_largest_packet_does_not_overflow() {
-        assert_eq!(Sum::default().add(&[0xff; 65_536]).folded(), 0xffff);
+        assert_eq!(Sum::default().with(&[0xff; 65_536]).folded(), 0xffff);
     }
 }

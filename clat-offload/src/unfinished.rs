@@ -10,15 +10,16 @@ use clat_core::{Csum, Gso, GsoKind, Offload};
 
 /// What has to be done to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfinished {
+pub enum Unfinished {
     /// Its checksum is to be computed.
     Checksum,
     /// It is to be cut, as described.
     Super(Offload),
 }
 
-/// Looks at a packet; `None` when it is as it was on a wire.
-pub(crate) fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
+/// Looks at a packet seen on a link with this MTU in bytes; `None` when it is as it was on a wire.
+#[must_use]
+pub fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
     let layout = Layout::of(packet)?;
     let field = u16_at(packet, layout.network_len + usize::from(layout.transport.csum_offset()));
     let len = packet.len() - layout.network_len;
@@ -40,12 +41,12 @@ pub(crate) fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
 }
 
 /// Computes the transport checksum.
-pub(crate) fn finish(packet: &mut [u8]) {
+pub fn finish(packet: &mut [u8]) {
     let Some(layout) = Layout::of(packet) else { return };
     let at = layout.network_len + usize::from(layout.transport.csum_offset());
     put_u16(packet, at, 0);
     let transport = packet.get(layout.network_len..).unwrap_or_default();
-    let sum: Sum = layout.pseudo(packet, transport.len()).add(transport);
+    let sum: Sum = layout.pseudo(packet, transport.len()).with(transport);
     let checksum = match !sum.folded() {
         0 if layout.transport == Transport::Udp => 0xffff,
         checksum => checksum,
@@ -58,6 +59,7 @@ mod tests {
     use super::*;
     use crate::segment::Segments;
     use crate::testing::{Packet, checksums_are_right};
+    use std::{vec, vec::Vec};
 
     /// As a kernel leaves it.
     fn unfinished(mut packet: Vec<u8>) -> Vec<u8> {

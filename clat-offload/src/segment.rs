@@ -75,7 +75,7 @@ impl<'p> Segments<'p> {
         }
         let at = usize::from(transport.csum_offset());
         put_u16(header, at, 0);
-        let sum = pseudo(network, family, transport.number(), transport_len).add(header).add(payload);
+        let sum = pseudo(network, family, transport.number(), transport_len).with(header).with(payload);
         let checksum = match !sum.folded() {
             0 if transport == Transport::Udp => 0xffff,
             checksum => checksum,
@@ -128,6 +128,7 @@ mod tests {
     use super::*;
     use crate::testing::{Packet, checksums_are_right};
     use clat_core::{Gso, GsoKind};
+    use std::vec::Vec;
 
     fn cut(packet: &[u8], offload: Offload) -> Vec<Vec<u8>> {
         let mut segments = Segments::of(packet, offload).unwrap();
