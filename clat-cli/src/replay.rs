@@ -3,15 +3,14 @@
 //! Nothing of the host is changed. Without a device (`--capture` alone) no privileges are needed. What is played and what
 //! is said of it is the same on every platform; the data path that plays it is the platform's.
 
+use crate::cli::{Source, Speed};
+use crate::config::Settings;
 use crate::pcap::link::{self, Payload};
 use crate::pcap::{ReadError, Reader};
 use crate::translate::{BoxRead, Tally, open_input};
 use clat_core::DropReason;
-#[cfg(target_os = "linux")]
-use clat_linux::pump::Recording;
-#[cfg(windows)]
-use clat_windows::ring::Recording;
-use std::path::{Path, PathBuf};
+use clat_offload::recording::{Pace, Recording};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,11 +34,20 @@ pub(crate) struct Summary {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// Opens the capture.
-pub(crate) fn open(path: &Path) -> anyhow::Result<(Recorded, Summary)> {
+/// Opens the capture that the settings name, if any.
+pub(crate) fn open(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summary)>> {
+    let Source::Replay(path) = &settings.source else { return Ok(None) };
     let (reader, _) = open_input(path)?;
     let seen = Arc::default();
-    Ok((Recorded { reader, seen: Arc::clone(&seen) }, Summary { path: path.to_owned(), seen }))
+    Ok(Some((Recorded { reader, seen: Arc::clone(&seen) }, Summary { path: path.clone(), seen })))
+}
+
+/// How fast the settings want it played.
+pub(crate) fn pace(settings: &Settings) -> Pace {
+    match settings.speed {
+        Speed::Real => Pace::Real,
+        Speed::Max => Pace::Max,
+    }
 }
 
 impl Recording for Recorded {

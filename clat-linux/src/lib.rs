@@ -4,7 +4,8 @@
 //!
 //! Data plane: [`device`] (the TUN and what it can offload), [`virtio`] (the header that travels with
 //! each packet), [`pump`] (the data threads), [`shared`] (the translator they use), [`merge`] (packets
-//! put together into super-packets), [`counters`], [`tap`] (a look at each packet), [`frames`] (IPv6 as frames instead of through the kernel).
+//! put together into super-packets), [`counters`], [`tap`] (a look at each packet), [`frames`] (IPv6 as
+//! frames instead of through the kernel).
 //!
 //! Control plane: [`netlink`] (requests to the routing tables), [`netcfg`] (one step of the plan and its
 //! undo), [`journal`] (what is in force, on disk), [`plan`] (the three

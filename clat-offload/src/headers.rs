@@ -40,6 +40,15 @@ impl Transport {
         }
     }
 
+    /// What its checksum field holds for the sum of a whole packet with its pseudo-header: zero in UDP is none (RFC 768).
+    #[must_use]
+    pub fn checksum(self, sum: Sum) -> u16 {
+        match !sum.folded() {
+            0 if self == Self::Udp => 0xffff,
+            checksum => checksum,
+        }
+    }
+
     /// Its protocol number.
     #[must_use]
     pub const fn number(self) -> u8 {

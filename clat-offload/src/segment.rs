@@ -76,11 +76,7 @@ impl<'p> Segments<'p> {
         let at = usize::from(transport.csum_offset());
         put_u16(header, at, 0);
         let sum = pseudo(network, family, transport.number(), transport_len).with(header).with(payload);
-        let checksum = match !sum.folded() {
-            0 if transport == Transport::Udp => 0xffff,
-            checksum => checksum,
-        };
-        put_u16(header, at, checksum);
+        put_u16(header, at, transport.checksum(sum));
     }
 
     #[allow(clippy::cast_possible_truncation)]

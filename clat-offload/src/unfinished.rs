@@ -4,9 +4,11 @@
 //! The field then holds the sum of the pseudo-header alone. A finished packet that happens to hold the same
 //! value gets the value it had, so that taking it for an unfinished one does no harm.
 
-use crate::checksum::Sum;
 use crate::headers::{Family, Layout, Transport, put_u16, u16_at};
 use clat_core::{Csum, Gso, GsoKind, Offload};
+
+/// What a translated packet may be longer than the IPv4 one: header and fragment header, in bytes.
+const GROWTH: usize = 28;
 
 /// What has to be done to a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +42,22 @@ pub fn look(packet: &[u8], mtu: usize) -> Option<Unfinished> {
     Some(Unfinished::Super(Offload { csum, gso: Some(gso) }))
 }
 
+/// The size in bytes to cut a packet of a recording to, by the MTU of the IPv6 side: what grows in translation (RFC 7915
+/// section 1.4) must have room for it.
+#[must_use]
+pub fn limit(packet: &[u8], v6_mtu: usize) -> usize {
+    let grows = packet.len() > v6_mtu && packet.first().is_some_and(|b| b >> 4 == 4);
+    if grows { v6_mtu.saturating_sub(GROWTH) } else { v6_mtu }
+}
+
 /// Computes the transport checksum.
 pub fn finish(packet: &mut [u8]) {
     let Some(layout) = Layout::of(packet) else { return };
     let at = layout.network_len + usize::from(layout.transport.csum_offset());
     put_u16(packet, at, 0);
     let transport = packet.get(layout.network_len..).unwrap_or_default();
-    let sum: Sum = layout.pseudo(packet, transport.len()).with(transport);
-    let checksum = match !sum.folded() {
-        0 if layout.transport == Transport::Udp => 0xffff,
-        checksum => checksum,
-    };
-    put_u16(packet, at, checksum);
+    let sum = layout.pseudo(packet, transport.len()).with(transport);
+    put_u16(packet, at, layout.transport.checksum(sum));
 }
 
 #[cfg(test)]
@@ -87,6 +93,13 @@ mod tests {
             finish(&mut packet);
             assert_eq!(packet, whole);
         }
+    }
+
+    #[test]
+    fn only_what_grows_beyond_the_mtu_is_cut_to_less() {
+        let v4 = Packet::v4().tcp(1, 0x10).payload(&[7; 1461]).bytes();
+        assert_eq!((limit(&v4, 1500), limit(&v4[..1500], 1500)), (1472, 1500));
+        assert_eq!(limit(&Packet::v6().tcp(1, 0x10).payload(&[7; 5000]).bytes(), 1500), 1500);
     }
 
     #[test]

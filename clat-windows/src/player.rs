@@ -6,8 +6,9 @@ use crate::device::{Device, DeviceError, Library, Stop};
 use crate::iphlp::Luid;
 use crate::live::{Counters, HostTranslator, Live, View};
 use crate::outlet::Outlet;
-use crate::ring::{Begin, Ended, Pace, Recording, Replay};
+use crate::ring::{Begin, Ended, Replay};
 use crate::tap::Tap;
+use clat_offload::recording::{Pace, Recording};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -30,7 +31,7 @@ impl Player {
     /// [`DeviceError`]
     pub fn open(
         name: Option<&str>,
-        recording: (Box<dyn Recording>, Pace),
+        recording: (impl Recording, Pace),
         tap: Option<Box<dyn Tap>>,
         on_end: impl Fn() + Send + 'static,
     ) -> Result<Self, DeviceError> {

@@ -10,7 +10,7 @@ const ALLOWED: [(&str, &[&str]); 6] = [
     ("clat-offload", &["clat-core"]),
     ("clat-linux", &["clat-core", "clat-engine", "clat-offload"]),
     ("clat-windows", &["clat-core", "clat-engine", "clat-offload"]),
-    ("clat-cli", &["clat-core", "clat-engine", "clat-linux", "clat-windows", "clat-sim"]),
+    ("clat-cli", &["clat-core", "clat-engine", "clat-offload", "clat-linux", "clat-windows", "clat-sim"]),
 ];
 
 fn packages() -> Vec<Value> {

@@ -10,7 +10,6 @@
 //! The data thread is [`Pump::spawn_frames`](crate::pump::Pump::spawn_frames).
 
 pub mod nd;
-#[cfg_attr(not(feature = "live"), allow(dead_code))]
 #[cfg_attr(not(feature = "live"), path = "no_wire.rs")]
 mod wire;
 

@@ -1,6 +1,6 @@
 //! The data thread where IPv6 goes as frames: IPv4 from the TUN, IPv6 from the wire.
 
-use super::lane::{Lane, MAX_READ, Outlet, count_sent};
+use super::lane::{Lane, Outlet, count_sent};
 use super::worker::{Counting, now_ms, read_error};
 use super::{PumpError, Signals};
 use crate::counters::Counters;
@@ -10,6 +10,7 @@ use crate::shared::Reader;
 use crate::tap::Tap;
 use clat_core::Parts;
 use clat_engine::ethernet;
+use clat_offload::MAX_PACKET;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::{self, Errno};
 use std::collections::VecDeque;
@@ -61,9 +62,9 @@ impl<T: Tap> FrameWorker<T> {
             facts: Facts::default(),
             lost: 0,
             held: VecDeque::with_capacity(HELD),
-            frame: Vec::with_capacity(MAX_READ),
+            frame: Vec::with_capacity(MAX_PACKET),
         };
-        let (lane, room) = (Lane::new(counters, tap)?, vec![0; MAX_READ].into_boxed_slice());
+        let (lane, room) = (Lane::new(counters, tap)?, vec![0; MAX_PACKET].into_boxed_slice());
         Ok(Self { reader, uplink, lane, sides, room })
     }
 

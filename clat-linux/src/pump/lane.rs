@@ -7,12 +7,10 @@ use crate::shared::HostTranslator;
 use crate::tap::{Passing, Tap};
 use clat_core::{DropReason, Offload, Parts, QueueState, Verdict};
 use clat_engine::is_chatter;
+use clat_offload::MAX_PACKET;
 use clat_offload::segment::Segments;
 use clat_offload::unfinished::{self, Unfinished};
 use std::io::IoSlice;
-
-/// Largest IP packet of either family with its frame.
-pub(super) const MAX_READ: usize = 65_535 + 40 + 18;
 
 /// Where packets go.
 pub(super) trait Outlet {
@@ -107,7 +105,7 @@ impl<T: Tap> Lane<T> {
             return;
         };
         self.counting.get().segmented.add(1);
-        let mut room = vec![0; mtu.clamp(1280, MAX_READ)];
+        let mut room = vec![0; mtu.clamp(1280, MAX_PACKET)];
         while let Some(len) = segments.next_into(&mut room) {
             self.packet(translator, room.get(..len).unwrap_or_default(), out);
         }

@@ -7,7 +7,7 @@ mod replay;
 mod size;
 
 pub use pump::{Ended, Pump};
-pub use replay::{Begin, Pace, Packet as ReplayPacket, Recording, Replay};
+pub use replay::{Begin, Replay};
 pub use size::CAPACITY;
 
 use std::time::Duration;

@@ -5,6 +5,8 @@
 
 use super::{Moment, Ring, RingError, Wake};
 use clat_core::Offload;
+use clat_offload::MAX_PACKET;
+use clat_offload::recording::{LAST_WORDS, Pace, Recording, Schedule};
 use clat_offload::segment::Segments;
 use clat_offload::unfinished::{self, Unfinished};
 use std::collections::VecDeque;
@@ -14,37 +16,6 @@ use std::time::{Duration, Instant};
 
 /// How often it is looked whether to begin.
 const LOOK: Duration = Duration::from_millis(10);
-
-/// How long the host has to answer the last packet.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// What a translated packet may be longer than the IPv4 one: header and fragment header, in bytes.
-const GROWTH: usize = 28;
-
-/// Largest IP packet of either family with its frame.
-const MAX_PACKET: usize = 65_535 + 40 + 18;
-
-/// IP packets, one after the other.
-pub trait Recording: Send + 'static {
-    /// Puts the next packet in place of what is in `packet`; when it was seen, since the Unix epoch. `None` at the end.
-    fn next(&mut self, packet: &mut Vec<u8>) -> Option<Duration>;
-}
-
-impl Recording for Box<dyn Recording> {
-    fn next(&mut self, packet: &mut Vec<u8>) -> Option<Duration> {
-        (**self).next(packet)
-    }
-}
-
-/// How fast a recording is played.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
-    /// With the pauses between packets that it has.
-    Real,
-    /// Without them.
-    #[default]
-    Max,
-}
 
 /// Says when to begin, and how large packets are on the IPv6 side. Clones speak of the same recording.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +39,8 @@ pub struct Replay<D, R> {
     recording: R,
     begin: Begin,
     schedule: Schedule,
+    /// When the first packet was due.
+    start: Option<Instant>,
     /// Read, and not due yet.
     packet: Vec<u8>,
     next: Option<(Instant, Duration)>,
@@ -104,6 +77,7 @@ impl<D: Ring, R: Recording> Replay<D, R> {
             recording,
             begin,
             schedule: Schedule::new(pace),
+            start: None,
             packet: Vec::new(),
             next: None,
             pieces: VecDeque::new(),
@@ -116,7 +90,11 @@ impl<D: Ring, R: Recording> Replay<D, R> {
     fn next(&mut self, now: Instant) -> Option<(Instant, Duration)> {
         if self.next.is_none() && self.over.is_none() {
             match self.recording.next(&mut self.packet) {
-                Some(seen) => self.next = Some((self.schedule.due(now, seen), seen)),
+                Some(seen) => {
+                    let start = *self.start.get_or_insert(now);
+                    let due = start.checked_add(self.schedule.after_first(seen)).unwrap_or(now);
+                    self.next = Some((due, seen));
+                }
                 None => self.over = Some(if self.device.speaks() { now + LAST_WORDS } else { now }),
             }
         }
@@ -140,11 +118,9 @@ impl<D: Ring, R: Recording> Replay<D, R> {
     /// Does what the card of the sender would have done.
     fn finish(&mut self, mtu: usize) {
         let mut packet = std::mem::take(&mut self.packet);
-        // A super-packet of IPv4 is cut to what grows to the MTU (RFC 7915 section 1.4).
-        let grows = packet.len() > mtu && packet.first().is_some_and(|b| b >> 4 == 4);
-        let mtu = if grows { mtu.saturating_sub(GROWTH) } else { mtu };
-        match unfinished::look(&packet, mtu) {
-            Some(Unfinished::Super(offload)) => self.cut(&packet, offload, mtu),
+        let limit = unfinished::limit(&packet, mtu);
+        match unfinished::look(&packet, limit) {
+            Some(Unfinished::Super(offload)) => self.cut(&packet, offload, limit),
             Some(Unfinished::Checksum) => {
                 unfinished::finish(&mut packet);
                 self.pieces.push_back(packet);
@@ -199,35 +175,6 @@ impl<D: Ring, R: Recording> Ring for Replay<D, R> {
 
     fn moment(&self) -> Option<Moment> {
         self.moment
-    }
-}
-
-/// When each packet is due.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    pace: Pace,
-    /// When the first packet was played, and its time.
-    start: Option<(Instant, Duration)>,
-    /// The latest time of the recording so far: clocks of captures go back at times.
-    latest: Duration,
-}
-
-impl Schedule {
-    const fn new(pace: Pace) -> Self {
-        Self { pace, start: None, latest: Duration::ZERO }
-    }
-
-    fn due(&mut self, now: Instant, time: Duration) -> Instant {
-        let (start, first) = *self.start.get_or_insert((now, time));
-        self.latest = self.latest.max(time);
-        match self.pace {
-            Pace::Max => now,
-            Pace::Real => start.checked_add(self.latest.saturating_sub(first)).unwrap_or(now),
-        }
-    }
-
-    fn clock_ms(&self) -> u32 {
-        u32::try_from(self.latest.as_millis() & u128::from(u32::MAX)).unwrap_or(0)
     }
 }
 

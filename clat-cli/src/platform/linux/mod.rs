@@ -12,11 +12,11 @@ mod uplink;
 
 use super::{Event, Host};
 use crate::capture::{Capture, Limits};
-use crate::cli::{Source, Speed};
+use crate::cli::Source;
 use crate::config::{Metrics, Settings};
 use crate::control::paths::{Residence, StateDir};
 use crate::control::server::Server;
-use crate::replay::{self, Recorded, Summary};
+use crate::replay::{self, Summary};
 use crate::status::model::Counters;
 use anyhow::{Context, anyhow};
 use clat_engine::{Instant, ReturnPath, StepError, StepErrorKind, StepId, TranslatorParams};
@@ -24,7 +24,7 @@ use clat_linux::Code;
 use clat_linux::device::{OpenError, Tun};
 use clat_linux::plan::{Plan, PlanError};
 use clat_linux::privileges::{Needs, give_up};
-use clat_linux::pump::{Pace, PumpError};
+use clat_linux::pump::PumpError;
 use data::DataPath;
 use notify::Notifier;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -87,7 +87,7 @@ pub(crate) struct Linux {
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
     let signals = Signals::catch().context("signals")?;
     let dir = StateDir::here(settings.state_dir.as_deref());
-    let recording = open_recording(settings)?;
+    let recording = replay::open(settings)?;
     let (tun, plan) = match (settings.configure, settings.device) {
         (false, false) => (None, None),
         (false, true) => (Some(data::open_device(settings).map_err(|e| without_device(settings, &e))?), None),
@@ -118,18 +118,12 @@ pub(crate) fn open(settings: &Settings) -> anyhow::Result<Linux> {
                 info!("the capture is played when {name} is up: ip link set {name} up");
             }
             host.summary = Some(summary);
-            let pace = if settings.speed == Speed::Real { Pace::Real } else { Pace::Max };
-            Some(DataPath::replay(tun, host.capture.as_mut(), (recorded, pace))?)
+            Some(DataPath::replay(tun, host.capture.as_mut(), (recorded, replay::pace(settings)))?)
         }
         (None, Some(tun)) => Some(DataPath::start(tun, host.capture.as_mut(), None)?),
         (None, None) => None,
     };
     Ok(host)
-}
-
-fn open_recording(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summary)>> {
-    let Source::Replay(path) = &settings.source else { return Ok(None) };
-    replay::open(path).map(Some)
 }
 
 fn without_device(settings: &Settings, error: &OpenError) -> anyhow::Error {

@@ -90,7 +90,7 @@ pub(crate) struct Windows {
 /// Gets hold of everything that is needed before the first packet.
 pub(crate) fn open(settings: &Settings) -> anyhow::Result<Windows> {
     let dir = StateDir::here(settings.state_dir.as_deref());
-    let recording = replay::recording(settings)?;
+    let recording = crate::replay::open(settings)?;
     let mut host = Windows::new(settings);
     let capture = settings.capture.as_deref().map(|path| Capture::create(path, Limits::default()));
     host.capture = capture.transpose()?;

@@ -1,8 +1,6 @@
 //! `--source pcap:FILE`: a capture in place of a network, into the adapter or into a capture alone.
 
 use super::{Windows, after, data};
-use crate::cli::{Source, Speed};
-use crate::config::Settings;
 use crate::platform::Event;
 use crate::replay::{self, Counted, Recorded, Summary};
 use crate::status::model;
@@ -12,7 +10,7 @@ use clat_engine::{Instant, TranslatorParams};
 use clat_windows::facts;
 use clat_windows::live::{Counters, Traffic};
 use clat_windows::player::Player;
-use clat_windows::ring::{Ended, Pace};
+use clat_windows::ring::Ended;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use tracing::info;
@@ -29,12 +27,6 @@ pub(super) struct Replay {
     v6_mtu: Option<u32>,
     /// When to look whether the adapter is ready; never once it was.
     look_at: Option<Instant>,
-}
-
-/// The capture to play, where the settings name one.
-pub(super) fn recording(settings: &Settings) -> anyhow::Result<Option<(Recorded, Summary)>> {
-    let Source::Replay(path) = &settings.source else { return Ok(None) };
-    replay::open(path).map(Some)
 }
 
 impl Replay {
@@ -106,9 +98,9 @@ fn is_given(address: &IpAddr) -> bool {
 impl Windows {
     pub(super) fn open_replay(&mut self, (recorded, summary): (Recorded, Summary)) -> anyhow::Result<Replay> {
         let name = self.settings.device.then(|| self.settings.tun.clone());
-        let pace = if self.settings.speed == Speed::Real { Pace::Real } else { Pace::Max };
+        let pace = replay::pace(&self.settings);
         let (tap, on_end) = (self.tap(), self.on_data_end());
-        let player = Player::open(name.as_deref(), (Box::new(recorded), pace), tap, on_end)
+        let player = Player::open(name.as_deref(), (recorded, pace), tap, on_end)
             .map_err(|e| anyhow!("{e}. --capture FILE.pcapng without --tun needs no device"))?;
         if let Some(name) = name {
             info!(
